@@ -1,0 +1,1 @@
+"""mailswitch: turns Plesk's local mail delivery off for domains whose mail lives elsewhere."""

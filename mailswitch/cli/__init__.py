@@ -1,0 +1,1 @@
+"""The command line: click commands that call the service and decide nothing."""

@@ -1,0 +1,1 @@
+"""The configuration file as checked models; imports core."""

@@ -1,0 +1,1 @@
+"""Public DNS from several vantages; imports core."""

@@ -1,0 +1,1 @@
+"""Panels: Plesk's XML API and its local command line; imports core."""

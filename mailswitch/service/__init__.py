@@ -1,0 +1,1 @@
+"""The pass, its ports and its wiring; imports core, and adapters in wiring.py only."""
