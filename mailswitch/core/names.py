@@ -71,8 +71,8 @@ class DomainName:
 class NamePattern:
     """A name, or a name whose labels hold ``*``.
 
-    A leading ``*.`` stands for one or more labels, so ``*.example.jp`` does not include ``example.jp``; a ``*`` inside a
-    label stays inside that label (mx_providers.md, design.md section 4).
+    A leading ``*.`` stands for one or more labels, so ``*.example.jp`` does not include ``example.jp``; a ``*``
+    inside a label stays inside that label (mx_providers.md, design.md section 4).
     """
 
     text: str

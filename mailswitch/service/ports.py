@@ -10,7 +10,18 @@ from typing import Protocol
 
 from mailswitch.core.domain import HostedDomain, Inventory, Switch, SwitchTarget
 from mailswitch.core.evidence import Evidence
-from mailswitch.core.ledger import Approval, Change, Claim, DomainHistory, Outcome, Pause, Pin, Run, ServerPass, ServerState
+from mailswitch.core.ledger import (
+    Approval,
+    Change,
+    Claim,
+    DomainHistory,
+    Outcome,
+    Pause,
+    Pin,
+    Run,
+    ServerPass,
+    ServerState,
+)
 from mailswitch.core.mx import HostAnswer, Observation, Vantage
 from mailswitch.core.names import DomainName, NamePattern
 from mailswitch.core.policy import Route
@@ -89,9 +100,7 @@ class PublicView(Protocol):
     def vantages(self) -> tuple[Vantage, ...]:
         """The vantages in configuration order."""
 
-    def sweep(
-        self, *, rotation: int, progress: Callable[[int], None] | None = None
-    ) -> AbstractContextManager[Sweep]:
+    def sweep(self, *, rotation: int, progress: Callable[[int], None] | None = None) -> AbstractContextManager[Sweep]:
         """Open a sweep; ``rotation`` shifts who gives the first opinion, ``progress`` is told of names finished."""
 
 
@@ -163,7 +172,9 @@ class Ledger(LedgerReader, Protocol):
     def finish_run(self, run: Run) -> None:
         """Record how the pass with ``run.id`` ended."""
 
-    def record_pass(self, state: ServerState | None, done: ServerPass, histories: Mapping[DomainName, DomainHistory]) -> None:
+    def record_pass(
+        self, state: ServerState | None, done: ServerPass, histories: Mapping[DomainName, DomainHistory]
+    ) -> None:
         """Record one server's part of a pass in one transaction; ``histories`` holds only names whose row changed.
 
         The claim columns of existing rows are written as given, so pass histories read under the same pass lock.
@@ -185,7 +196,8 @@ class Ledger(LedgerReader, Protocol):
     ) -> None:
         """Record a change's outcome, and with ``claim`` whose the switch is now, in one transaction.
 
-        A change that has an outcome already keeps it (settling twice is harmless). A name without a history row gets one.
+        A change that has an outcome already keeps it (settling twice is harmless).
+        A name without a history row gets one.
         """
 
     def add_pin(self, pin: Pin) -> None:
