@@ -1,0 +1,153 @@
+"""How the opinions of several vantages become one finding (design.md section 4).
+
+One vantage is enough for a route that changes nothing. A change takes a quorum of vantages of different operators; a
+vantage that cannot answer leaves it to the others, one that sees something else stops a turn-off and is noted for a
+turn-on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from mailswitch.core.mx import Address
+from mailswitch.core.names import DomainName
+from mailswitch.core.policy import HERE_ROUTES, Route
+from mailswitch.core.route import ExchangeSeen, Opinion, Reason
+from mailswitch.core.table import CHANGING, Verdict
+
+__all__ = ["Finding", "finding_of", "unasked"]
+
+Tendency = Callable[[Route], Verdict]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The route of one name on one server in one pass."""
+
+    route: Route
+    because: str
+    vantages: int
+    """How many vantages agreed on the route."""
+    is_sighting: bool
+    """A quorum agreed, none of it from memory."""
+    is_seen_here: bool
+    """At least one vantage sees mail come here, whatever the route."""
+    provider: str | None = None
+    exchanges: tuple[ExchangeSeen, ...] = ()
+    ttl: timedelta = timedelta(0)
+    notes: tuple[Reason, ...] = ()
+    opinions: tuple[Opinion, ...] = ()
+    """Every opinion it was made from."""
+
+    @property
+    def exchange_names(self) -> tuple[DomainName, ...]:
+        """The distinct exchanges, sorted: what a plan and an approval are bound to."""
+        return tuple(sorted({seen.exchange for seen in self.exchanges}))
+
+
+def finding_of(opinions: Sequence[Opinion], *, tendency: Tendency, quorum: int) -> Finding:
+    """Combine all opinions there are about one name.
+
+    Args:
+        opinions: The first opinion alone where it changes nothing, otherwise those of all vantages; at most one of each.
+        tendency: What the decision table says to a route of this name, before guards.
+        quorum: How many different operators it takes to change anything.
+    """
+    definite = [opinion for opinion in opinions if opinion.route is not Route.UNKNOWN]
+    if not definite:
+        reasons = dict.fromkeys(f"{opinion.vantage.name}: {opinion.because}" for opinion in opinions)
+        return _unknown(opinions, "; ".join(reasons) or "no vantage was asked")
+    by_route: dict[Route, list[Opinion]] = {}
+    for opinion in definite:
+        by_route.setdefault(opinion.route, []).append(opinion)
+    agreed = [route for route, group in by_route.items() if _operators(group) >= quorum]
+    if len(agreed) > 1:
+        agreed = [route for route in agreed if route in HERE_ROUTES and tendency(route) is Verdict.TURN_ON]
+    if len(agreed) == 1:
+        return _agreed(opinions, agreed[0], by_route, tendency, quorum)
+    if len(by_route) == 1:
+        (route,) = by_route
+        if tendency(route) not in CHANGING:
+            return _found(opinions, route, by_route[route], quorum, ())
+        missing = "; ".join(f"{o.vantage.name}: {o.because}" for o in opinions if o.route is Route.UNKNOWN)
+        why = f"only {_operators(by_route[route])} of {quorum} operators needed see {route}"
+        return _unknown(opinions, f"{why} ({missing})" if missing else why)
+    return _unknown(opinions, f"the vantages disagree: {_views(definite)}")
+
+
+def unasked() -> Finding:
+    """Return the finding for a name nobody is asked about (wildcards, names that are no host names)."""
+    return Finding(
+        route=Route.UNKNOWN,
+        because="not looked up: no mail can be addressed to this name",
+        vantages=0,
+        is_sighting=False,
+        is_seen_here=False,
+    )
+
+
+def _agreed(
+    opinions: Sequence[Opinion], route: Route, by_route: dict[Route, list[Opinion]], tendency: Tendency, quorum: int
+) -> Finding:
+    dissent = [opinion for other, group in by_route.items() if other is not route for opinion in group]
+    if dissent and tendency(route) is Verdict.TURN_OFF:
+        return _unknown(opinions, f"the vantages disagree: {_views([*by_route[route], *dissent])}")
+    notes = (Reason(code="dissent", text=f"not every vantage agrees: {_views(dissent)}"),) if dissent else ()
+    return _found(opinions, route, by_route[route], quorum, notes)
+
+
+def _found(
+    opinions: Sequence[Opinion], route: Route, group: list[Opinion], quorum: int, notes: tuple[Reason, ...]
+) -> Finding:
+    providers = {opinion.provider for opinion in group}
+    named = sorted(provider for provider in providers if provider is not None)
+    return Finding(
+        route=route,
+        because=group[0].because,
+        vantages=len(group),
+        is_sighting=_operators([opinion for opinion in group if not opinion.is_remembered]) >= quorum,
+        is_seen_here=any(opinion.is_here for opinion in opinions),
+        provider=None if None in providers else " + ".join(named),
+        exchanges=_merged(group),
+        ttl=max(opinion.ttl for opinion in group),
+        notes=tuple(dict.fromkeys((*notes, *(note for opinion in group for note in opinion.notes)))),
+        opinions=tuple(opinions),
+    )
+
+
+def _unknown(opinions: Sequence[Opinion], because: str) -> Finding:
+    return Finding(
+        route=Route.UNKNOWN,
+        because=because,
+        vantages=len(opinions),
+        is_sighting=False,
+        is_seen_here=any(opinion.is_here for opinion in opinions),
+        exchanges=_merged(opinions),
+        opinions=tuple(opinions),
+    )
+
+
+def _merged(group: Sequence[Opinion]) -> tuple[ExchangeSeen, ...]:
+    """Lay the exchanges of several opinions together, with every address any of them saw."""
+    addresses: dict[tuple[int, DomainName], set[Address]] = {}
+    for opinion in group:
+        for seen in opinion.exchanges:
+            addresses.setdefault((seen.preference, seen.exchange), set()).update(seen.addresses)
+    return tuple(
+        ExchangeSeen(
+            preference=preference,
+            exchange=exchange,
+            addresses=tuple(sorted(found, key=lambda one: (one.version, int(one)))),
+        )
+        for (preference, exchange), found in sorted(addresses.items(), key=lambda entry: entry[0])
+    )
+
+
+def _operators(group: Sequence[Opinion]) -> int:
+    return len({opinion.vantage.operator for opinion in group})
+
+
+def _views(group: Sequence[Opinion]) -> str:
+    return ", ".join(f"{opinion.vantage.name} sees {opinion.route} ({opinion.because})" for opinion in group)
