@@ -1,0 +1,186 @@
+"""What stands in front of turn-offs however sure each one is (design.md section 5).
+
+Turn-ons and reviewed plans pass; names that nobody may host are neither stopped nor counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from mailswitch.core.domain import Inventory, ServerIdentity, Switch
+from mailswitch.core.history import LONGEST_GAP
+from mailswitch.core.ledger import DomainHistory, ServerState
+from mailswitch.core.mx import is_routable
+from mailswitch.core.policy import HERE_ROUTES, Limits, Route
+from mailswitch.core.words import counted, duration
+
+__all__ = [
+    "DAY",
+    "Refusal",
+    "VantageFailures",
+    "change_refusal",
+    "identity_refusal",
+    "inventory_refusal",
+    "next_server_state",
+    "unknown_refusal",
+]
+
+DAY = timedelta(hours=24)
+_LEAST_SHARE = 3
+_SHRINK_SHARE = 0.20
+_SHRINK_NAMES = 5
+_NAMES_TO_EXPECT_ONE_HERE = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why no switch of a server is turned off in this pass."""
+
+    server: str
+    code: str
+    """The configuration key or a stable word."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VantageFailures:
+    """How one vantage fared: the measure of a first pass, which has no history to compare with."""
+
+    name: str
+    queries: int
+    failures: int
+
+
+def change_refusal(server: str, limits: Limits, *, names: int, planned: int, recent: int) -> Refusal | None:
+    """Refuse more turn-offs than ``limits.changes`` or ``limits.share`` allow within 24 hours.
+
+    Args:
+        server: The server's name.
+        limits: The limits in force for it.
+        names: How many names it hosts.
+        planned: How many turn-offs this pass would make by itself.
+        recent: How many were made in the 24 hours before, reviewed ones not counted.
+    """
+    by_share = max(math.floor(limits.share * names), _LEAST_SHARE)
+    allowed, key = min((limits.changes, "limits.changes"), (by_share, "limits.share"))
+    if planned == 0 or planned + recent <= allowed:
+        return None
+    already = f" with {recent} in the last 24 hours" if recent else ""
+    share = f" ({limits.share:.0%} of {names} names, never less than {_LEAST_SHARE})" if key == "limits.share" else ""
+    text = f"turning off {counted(planned, 'switch', 'switches')}{already} is more than {key} allows: {allowed}{share}"
+    return Refusal(server=server, code=key, text=text)
+
+
+def unknown_refusal(
+    server: str,
+    limits: Limits,
+    *,
+    before: Sequence[tuple[DomainHistory, Route]],
+    vantages: Iterable[VantageFailures],
+    now: datetime,
+) -> Refusal | None:
+    """Refuse all turn-offs where public DNS is not to be relied on in this pass.
+
+    Args:
+        server: The server's name.
+        limits: The limits in force for it.
+        before: For each name the ledger knew before this pass, what it remembered and the route found now.
+        vantages: How each vantage fared; consulted only while no name had a definite route.
+        now: The moment of the pass.
+    """
+    definite = [
+        route
+        for history, route in before
+        if history.route is not None
+        and (history.unknown_since is None or now - history.unknown_since <= LONGEST_GAP)
+    ]
+    if definite:
+        unknown = sum(1 for route in definite if route is Route.UNKNOWN)
+        if unknown <= limits.unknown_share * len(definite):
+            return None
+        text = (
+            f"{unknown} of {len(definite)} names with a known route are unknown now, more than limits.unknown_share "
+            f"allows: {limits.unknown_share:.0%}; look at the vantages with mailswitch doctor"
+        )
+        return Refusal(server=server, code="limits.unknown_share", text=text)
+    for vantage in vantages:
+        if vantage.failures > limits.unknown_share * vantage.queries:
+            text = (
+                f"vantage {vantage.name} failed {vantage.failures} of {vantage.queries} questions in a first pass, more "
+                f"than limits.unknown_share allows: {limits.unknown_share:.0%}; look at it with mailswitch doctor"
+            )
+            return Refusal(server=server, code="limits.unknown_share", text=text)
+    return None
+
+
+def inventory_refusal(inventory: Inventory, state: ServerState | None, now: datetime) -> Refusal | None:
+    """Refuse all turn-offs where a panel suddenly lists far fewer names; the smaller number is normal after 24 hours."""
+    size = len(inventory.domains)
+    if state is None or not _is_shrunk(size, state.inventory_size):
+        return None
+    since = state.smaller_since or now
+    if timedelta(0) <= now - since and now - since >= DAY:
+        return None
+    what = "lists no names" if size == 0 else f"lists only {counted(size, 'name')}"
+    text = (
+        f"the panel {what} where it had {state.inventory_size}; this is taken as normal after 24 hours "
+        f"(so far {duration(now - since)})"
+    )
+    return Refusal(server=inventory.server, code="inventory-shrunk", text=text)
+
+
+def next_server_state(inventory: Inventory, state: ServerState | None, now: datetime) -> ServerState:
+    """Return what is to be remembered of a server after a pass in which its panel answered."""
+    size = len(inventory.domains)
+    if state is None:
+        return ServerState(
+            server=inventory.server, first_pass=now, last_pass=now, inventory_size=size, smaller_since=None
+        )
+    if inventory_refusal(inventory, state, now) is None:
+        return replace(state, last_pass=now, inventory_size=size, smaller_since=None)
+    since = state.smaller_since
+    return replace(state, last_pass=now, smaller_since=now if since is None or since > now else since)
+
+
+def identity_refusal(
+    inventory: Inventory, identity: ServerIdentity, routes: Sequence[tuple[Switch, Route]]
+) -> Refusal | None:
+    """Refuse a server whose own addresses are surely incomplete: the worst mistake possible (design.md section 4).
+
+    Args:
+        inventory: What the panel told.
+        identity: What counts as ours, configuration included.
+        routes: Each name's switch with the route found.
+    """
+    unmapped = [entry.address for entry in inventory.addresses if _is_unmapped(entry.address.version, entry.public)]
+    private = [str(found) for found in unmapped if not is_routable(found)]
+    if private and not identity.has_routable_ipv4:
+        text = (
+            f"{', '.join(private)} is private, the panel names no public address for it and no routable IPv4 address "
+            "is known: add this server's public addresses to local.addresses"
+        )
+        return Refusal(server=inventory.server, code="ours-incomplete", text=text)
+    on = [route for switch, route in routes if switch is Switch.ON]
+    has_answers = any(route is not Route.UNKNOWN for route in on)
+    if identity.is_confirmed or len(on) < _NAMES_TO_EXPECT_ONE_HERE or not has_answers:
+        return None
+    if any(route in HERE_ROUTES for route in on):
+        return None
+    text = (
+        f"{len(on)} names are on and public DNS routes none of them to this server: its public addresses are probably "
+        "missing; add them to local.addresses, or write local.confirmed: true if this is right"
+    )
+    return Refusal(server=inventory.server, code="ours-incomplete", text=text)
+
+
+def _is_unmapped(version: int, public: object) -> bool:
+    return version == 4 and public is None
+
+
+def _is_shrunk(size: int, normal: int) -> bool:
+    if size == 0:
+        return normal > 0
+    return normal - size > max(_SHRINK_SHARE * normal, _SHRINK_NAMES)
