@@ -1,0 +1,104 @@
+"""What an administrator should look at in one server's part of a pass, whatever the decisions are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from mailswitch.core.domain import Inventory, Switch
+from mailswitch.core.ledger import Claim, Guard
+from mailswitch.core.policy import Mode, Route
+from mailswitch.core.reports import Alert, DomainReport, ServerReport
+from mailswitch.core.table import Verdict
+from mailswitch.core.words import counted
+
+__all__ = ["alerts_of"]
+
+_MOST_NAMED = 10
+_NOTED_CODES = ("off-here", "route-changed")
+
+
+def alerts_of(report: ServerReport, inventory: Inventory, mode: Mode) -> tuple[Alert, ...]:
+    """Return a server's alerts, the gravest first."""
+    return (
+        *_refusals(report),
+        *_never_local(report),
+        *_refused_mail(report, mode),
+        *_re_enabled(report),
+        *_noted(report),
+        *_unwatched(report, mode),
+        *(Alert(code="not-understood", server=report.name, name=None, text=text) for text in inventory.oddities),
+        *_unknown_exchanges(report),
+    )
+
+
+def _refusals(report: ServerReport) -> Iterable[Alert]:
+    if report.refusal is not None:
+        yield Alert(code=report.refusal.code, server=report.name, name=None, text=report.refusal.text)
+
+
+def _never_local(report: ServerReport) -> Iterable[Alert]:
+    for entry in report.domains:
+        if entry.is_never_local and entry.domain.switch in {Switch.ON, Switch.UNKNOWN}:
+            text = (
+                "a name nobody hosts on a shared server has local mail on: its tenant catches every neighbour's mail "
+                "to it"
+            )
+            yield Alert(code="never-local", server=report.name, name=entry.domain.name, text=text)
+
+
+def _refused_mail(report: ServerReport, mode: Mode) -> Iterable[Alert]:
+    """Name what should be on again but is not turned on because the mode only reports."""
+    for entry in report.domains:
+        if entry.decision.verdict is Verdict.TURN_ON and mode is Mode.REPORT:
+            text = "mailswitch turned it off, mail is routed here again and refused: turn it on with once --apply"
+            yield Alert(code="mail-refused", server=report.name, name=entry.domain.name, text=text)
+
+
+def _re_enabled(report: ServerReport) -> Iterable[Alert]:
+    """Many at once are one alert: that is a plan sync, not many administrators."""
+    names = [entry.domain.name for entry in report.domains if Guard.RE_ENABLED in entry.decision.holding]
+    if names:
+        shown = ", ".join(str(name) for name in names[:_MOST_NAMED])
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        text = f"{counted(len(names), 'name')} turned on against mailswitch, by hand or by a plan sync: {shown}{more}"
+        yield Alert(
+            code=Guard.RE_ENABLED, server=report.name, name=names[0] if len(names) == 1 else None, text=text
+        )
+
+
+def _noted(report: ServerReport) -> Iterable[Alert]:
+    for code in _NOTED_CODES:
+        for entry in report.domains:
+            for reason in entry.decision.reasons:
+                if reason.code == code:
+                    yield Alert(code=code, server=report.name, name=entry.domain.name, text=reason.text)
+
+
+def _unwatched(report: ServerReport, mode: Mode) -> Iterable[Alert]:
+    """Mode report turns nothing on again, so switches off by us are a danger in it."""
+    ours = [entry for entry in report.domains if _is_off_by_us(entry)]
+    if mode is Mode.REPORT and ours:
+        text = (
+            f"{counted(len(ours), 'switch is', 'switches are')} off by mailswitch, and in mode report nobody turns them "
+            "on again when mail comes back: use mode enforce, or restore them with mailswitch revert --all"
+        )
+        yield Alert(code="unwatched", server=report.name, name=None, text=text)
+
+
+def _is_off_by_us(entry: DomainReport) -> bool:
+    return entry.domain.switch is Switch.OFF and entry.history.claim is Claim.OURS
+
+
+def _unknown_exchanges(report: ServerReport) -> Iterable[Alert]:
+    """List the exchanges the provider table does not know, by number of names: this is how the table grows."""
+    names: Counter[str] = Counter()
+    for entry in report.domains:
+        if entry.finding.route is Route.ELSEWHERE and entry.finding.provider is None:
+            names.update(str(exchange) for exchange in entry.finding.exchange_names)
+    if names:
+        ranked = sorted(names.items(), key=lambda item: (-item[1], item[0]))
+        shown = ", ".join(f"{exchange} ({counted(number, 'name')})" for exchange, number in ranked[:_MOST_NAMED])
+        more = f" and {len(ranked) - _MOST_NAMED} more" if len(ranked) > _MOST_NAMED else ""
+        text = f"not known as mailbox hosts: {shown}{more}; name them in policy.providers if you know them"
+        yield Alert(code="unknown-exchanges", server=report.name, name=None, text=text)
