@@ -1,0 +1,92 @@
+"""A world as values: servers, what they host, the public DNS truth, and who sees it how (design.md section 9).
+
+`world_file` makes these from YAML; tests may make them by hand.
+Only the standard library and core are imported here, because the simulated ``plesk`` executable has to start quickly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from mailswitch.core.domain import Kind, Platform, ServerAddress, Switch
+from mailswitch.core.names import DomainName
+from mailswitch.simulation.misbehaviour import Misbehaviour
+
+__all__ = [
+    "DEFAULT_CREATED",
+    "DEFAULT_VANTAGES",
+    "DEFAULT_VERSION",
+    "World",
+    "WorldDomain",
+    "WorldServer",
+    "WorldVantage",
+]
+
+DEFAULT_CREATED = date(2019, 5, 6)
+"""When a hosted name was created that does not say so: years before anything the simulation is about."""
+
+DEFAULT_VERSION = "18.0.61"
+
+DEFAULT_HOST_NAME = DomainName("plesk.hoster.example")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldDomain:
+    """One hosted name."""
+
+    name: DomainName
+    kind: Kind = Kind.DOMAIN
+    switch: Switch = Switch.ON
+    of: DomainName | None = None
+    """The subscription of an addon, the site a subdomain or an alias belongs to; None for a main domain only."""
+    status: int = 0
+    """Plesk's bit sum: 0 active, 2 with its parent, 4 under restore, 16 disabled by the administrator and so on
+    (plesk.md section 1.3)."""
+    created: date = DEFAULT_CREATED
+    display: str | None = None
+    """What the panel shows as the name, where it is not simply the name with U-labels; may be hostile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldServer:
+    """One Plesk server."""
+
+    name: str
+    addresses: tuple[ServerAddress, ...]
+    version: str = DEFAULT_VERSION
+    platform: Platform = Platform.LINUX
+    panel: str = "xml-api"
+    """``xml-api`` or ``local``."""
+    host_name: DomainName = DEFAULT_HOST_NAME
+    domains: tuple[WorldDomain, ...] = ()
+    faults: tuple[Misbehaviour, ...] = ()
+    """How its panel misbehaves, for as long as the world runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldVantage:
+    """One public view of the world's DNS."""
+
+    name: str
+    operator: str
+    dns: str = ""
+    """Master-file text whose RRsets replace those of the same name and type."""
+    faults: Mapping[DomainName, str] = field(default_factory=dict)
+    """SERVFAIL, REFUSED, timeout, truncated or authoritative, by exact name."""
+
+
+DEFAULT_VANTAGES = tuple(WorldVantage(name=name, operator=name) for name in "abc")
+"""Three that tell the truth."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything `Stage` needs to put a world on loopback."""
+
+    servers: tuple[WorldServer, ...]
+    dns: str = ""
+    vantages: tuple[WorldVantage, ...] = DEFAULT_VANTAGES
+    config: Mapping[str, object] = field(default_factory=dict)
+    """Merged into the written configuration."""
