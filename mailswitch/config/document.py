@@ -11,7 +11,6 @@ Facts:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,18 +20,13 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from mailswitch.config.messages import explain, path_text, shorten
+from mailswitch.config.tree import CONTROL, Place, Refused, Tree
 from mailswitch.core.errors import ConfigError
 
-__all__ = ["Document", "Place", "Problem", "decode", "parse", "read", "read_text", "scan", "validate"]
+__all__ = ["Document", "Place", "Problem", "check", "decode", "parse", "read", "read_text", "scan", "validate"]
 
 Model = TypeVar("Model", bound=BaseModel)
-Place = tuple[str | int, ...]
-
 _MAX_CHARACTERS = 4_000_000
-_MAX_DEPTH = 32
-_MAX_NODES = 400_000
-_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -141,21 +135,23 @@ def scan(text: str, *, origin: str) -> tuple[Document, tuple[Problem, ...]]:
     text = text.removeprefix("\ufeff")
     if len(text) > _MAX_CHARACTERS:
         raise ConfigError(f"{origin}:1: the file is larger than {_MAX_CHARACTERS:,} characters")
-    control = _CONTROL.search(text.replace("\r\n", "\n"))
+    control = CONTROL.search(text.replace("\r\n", "\n"))
     if control is not None:
         line = text.replace("\r\n", "\n").count("\n", 0, control.start()) + 1
         code = f"U+{ord(control.group()):04X}"
         raise ConfigError(f"{origin}:{line}: the control character {code} is not allowed: remove it")
-    tree = _Tree()
+    tree = Tree()
     try:
         value = tree.build(yaml.parse(text, Loader=yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         raise ConfigError(f"{origin}:{_error_line(error)}: not YAML: {_error_text(error)}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{origin}:1: not YAML: {shorten(str(error), 120)}") from error
-    except _Refused as error:
+    except Refused as error:
         raise ConfigError(f"{origin}:{error.line}: {error}") from error
-    return Document(value, origin, tree.lines), tuple(tree.problems)
+    return Document(value, origin, tree.lines), tuple(
+        Problem(line, path_text(place), message) for line, place, message in tree.problems
+    )
 
 
 def validate(model: type[Model], document: Document, *, context: object = None) -> Model:
@@ -170,123 +166,21 @@ def validate(model: type[Model], document: Document, *, context: object = None) 
         ConfigError: with every problem, in the order of the file, each with file, line, place and, where there is one,
             the nearest valid key.
     """
+    found, problems = check(model, document, context=context)
+    if found is None:
+        raise document.error(problems)
+    return found
+
+
+def check(
+    model: type[Model], document: Document, *, context: object = None
+) -> tuple[Model | None, tuple[Problem, ...]]:
+    """Return ``document`` as a checked model, or None and what is wrong with it; arguments as for `validate`."""
+    value = {} if document.value is None else document.value
     try:
-        return model.model_validate({} if document.value is None else document.value, context=context)
+        return model.model_validate(value, context=context), ()
     except ValidationError as error:
-        problems = [document.problem(path, text) for path, text in explain(error, model, document.value)]
-        raise document.error(problems) from error
-
-
-class _Refused(Exception):
-    """The document is refused as a whole."""
-
-    def __init__(self, line: int, message: str) -> None:
-        self.line = line
-        super().__init__(message)
-
-
-class _Tree:
-    """One document under construction."""
-
-    def __init__(self) -> None:
-        self.lines: dict[Place, int] = {}
-        self.problems: list[Problem] = []
-        self._nodes = 0
-
-    def build(self, events: Iterable[Any]) -> Any:
-        """Return the value of the only document among ``events``."""
-        stream = iter(events)
-        value: Any = None
-        documents = 0
-        for event in stream:
-            if isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    raise _Refused(_line(event), "a second document begins here: write one only")
-            elif isinstance(event, yaml.NodeEvent):
-                self.lines[()] = _line(event)
-                value = self._node(event, stream, ())
-        return value
-
-    def _node(self, event: Any, stream: Any, place: Place) -> Any:
-        line = _line(event)
-        self._nodes += 1
-        if self._nodes > _MAX_NODES:
-            raise _Refused(line, f"the file has more than {_MAX_NODES:,} values")
-        if len(place) > _MAX_DEPTH:
-            raise _Refused(line, f"nested deeper than {_MAX_DEPTH} levels")
-        self._refuse_extras(event, place, line)
-        match event:
-            case yaml.MappingStartEvent():
-                return self._mapping(stream, place)
-            case yaml.SequenceStartEvent():
-                return self._sequence(stream, place)
-            case yaml.ScalarEvent():
-                return self._scalar(event, place, line)
-        return None
-
-    def _refuse_extras(self, event: Any, place: Place, line: int) -> None:
-        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
-            self._add(place, line, "anchors and aliases (& and *) are not allowed: quote a text that begins with one")
-        elif event.tag is not None:
-            self._add(place, line, f"the tag {shorten(event.tag)} is not allowed: quote a text that begins with '!'")
-
-    def _sequence(self, stream: Any, place: Place) -> list[Any]:
-        items: list[Any] = []
-        for event in stream:
-            if isinstance(event, yaml.SequenceEndEvent):
-                break
-            here = (*place, len(items))
-            self.lines[here] = _line(event)
-            items.append(self._node(event, stream, here))
-        return items
-
-    def _mapping(self, stream: Any, place: Place) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for event in stream:
-            if isinstance(event, yaml.MappingEndEvent):
-                break
-            line = _line(event)
-            key = self._key(event, stream, place)
-            if key is None:
-                self._node(next(stream), stream, (*place, ""))
-                continue
-            here = (*place, key)
-            if key in found:
-                self._add(here, line, f"the key is written twice, first on line {self.lines[here]}: remove one")
-                self._node(next(stream), stream, (*place, key, ""))
-                continue
-            self.lines[here] = line
-            found[key] = self._node(next(stream), stream, here)
-        return found
-
-    def _key(self, event: Any, stream: Any, place: Place) -> str | None:
-        line = _line(event)
-        if isinstance(event, yaml.ScalarEvent) and event.implicit[0] and event.value == "<<":
-            self._add(place, line, "merge keys ('<<') are not allowed: write the keys out")
-            return None
-        key = self._node(event, stream, place)
-        if isinstance(key, str):
-            return key
-        if not isinstance(event, yaml.AliasEvent):
-            self._add(place, line, "a key has to be a text")
-        return None
-
-    def _scalar(self, event: Any, place: Place, line: int) -> str | None:
-        value: str = event.value
-        if event.implicit[0] and value in _NULLS:
-            return None
-        control = _CONTROL.search(value)
-        if control is not None:
-            self._add(place, line, f"the control character U+{ord(control.group()):04X} is not allowed")
-        return value
-
-    def _add(self, place: Place, line: int, message: str) -> None:
-        self.problems.append(Problem(line, path_text(place), message))
-
-
-def _line(event: Any) -> int:
-    return int(event.start_mark.line) + 1
+        return None, tuple(document.problem(path, text) for path, text in explain(error, model, value))
 
 
 def _error_line(error: yaml.MarkedYAMLError) -> int:
