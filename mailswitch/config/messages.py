@@ -55,8 +55,11 @@ def explain(error: ValidationError, model: type[BaseModel], value: Any) -> list[
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return `` (did you mean 'nearest'?)``, or nothing where no choice is near."""
-    near = difflib.get_close_matches(word.lower().replace("-", "_"), _spellings(choices), n=1, cutoff=0.55)
-    return f" (did you mean {_spellings(choices)[near[0]]!r}?)" if near else ""
+    known = _spellings(choices)
+    typed = word.lower().replace("-", "_")
+    # Who writes a secret itself where its place belongs is led to the file, the first way the documentation names.
+    near = [f"{typed}_file"] if f"{typed}_file" in known else difflib.get_close_matches(typed, known, n=1, cutoff=0.55)
+    return f" (did you mean {known[near[0]]!r}?)" if near else ""
 
 
 def is_secret(path: Sequence[str | int]) -> bool:
@@ -162,6 +165,8 @@ def _parts(value: Any) -> Collection[str | int]:
 def _text(kind: str, path: Sequence[str | int], value: Any, context: Mapping[str, Any], message: str) -> str:
     if kind == "missing":
         return "this key is missing"
+    if value is None:
+        return "this key has no value"
     if kind in ("enum", "literal_error"):
         choices = _QUOTED.findall(str(context.get("expected", "")))
         near = did_you_mean(value, choices) if isinstance(value, str) else ""
@@ -172,8 +177,6 @@ def _text(kind: str, path: Sequence[str | int], value: Any, context: Mapping[str
     if kind in _BOUNDS:
         words, key = _BOUNDS[kind]
         return f"{shown(value, path)} has to be {words} {context.get(key)}"
-    if value is None:
-        return "this key has no value"
     if kind in _EXPECTED:
         return f"{_EXPECTED[kind]}, not {shown(value, path)}"
     return f"{shown(value, path)}: {message[:1].lower()}{message[1:]}"

@@ -1,0 +1,186 @@
+"""The sections of the configuration file: what every key means, its default, and what it accepts (design.md section 7).
+
+The descriptions are the key reference: `mailswitch.config.reference` prints them.
+Rules that span several keys are in `mailswitch.config.rules`, so that they are told beside everything else.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from mailswitch.config import fields, values
+from mailswitch.config.servers import ServerSection
+from mailswitch.core.mx import Vantage
+from mailswitch.core.policy import Mode, UnknownProvider
+from mailswitch.core.providers import ProviderKind
+
+__all__ = [
+    "ConfirmSection",
+    "DnsSection",
+    "LimitsSection",
+    "PolicySection",
+    "ProviderRow",
+    "RootSection",
+    "ScheduleSection",
+    "VantageSection",
+]
+
+
+class VantageSection(fields.Section):
+    """One independent public view: a recursive resolver."""
+
+    name: fields.ShortWord = Field(description="A short unique word.")
+    operator: fields.Words | None = Field(
+        default=None, description="Who runs it: a quorum counts operators. Default: the vantage's name."
+    )
+    address: fields.Resolver = Field(
+        description="IP address, by default UDP and port 53: `9.9.9.10`, `9.9.9.10:53`, `[2620:fe::10]:53`, "
+        "`tcp://9.9.9.10`. Use services that do not filter; `tls://` is not yet available."
+    )
+
+    @property
+    def vantage(self) -> Vantage:
+        """The vantage as the core knows it."""
+        return Vantage(name=self.name, operator=self.operator or self.name, address=self.address.address)
+
+
+def _public_vantages() -> tuple[VantageSection, ...]:
+    """The unfiltered services of three operators."""
+    public = (("quad9", "Quad9", "9.9.9.10"), ("cloudflare", "Cloudflare", "1.1.1.1"), ("google", "Google", "8.8.8.8"))
+    return tuple(
+        VantageSection.model_validate({"name": name, "operator": operator, "address": address})
+        for name, operator, address in public
+    )
+
+
+class DnsSection(fields.Section):
+    """How public DNS is asked."""
+
+    quorum: int = Field(
+        default=2, ge=2, description="Operators that have to agree before anything changes; never under 2."
+    )
+    vantages: tuple[VantageSection, ...] = Field(
+        default_factory=_public_vantages,
+        description="Recursive resolvers of at least as many operators as the quorum. "
+        "Default: the unfiltered services of Quad9, Cloudflare and Google.",
+    )
+    timeout: fields.PositiveDuration = Field(
+        default=timedelta(seconds=3), description="How long to wait for one answer."
+    )
+    tries: int = Field(
+        default=3, ge=1, le=10, description="Attempts at one question before a vantage counts as silent."
+    )
+    deadline: fields.PositiveDuration = Field(
+        default=timedelta(minutes=30), description="How long all lookups of one pass may take; what is left is unknown."
+    )
+    concurrency: int = Field(default=64, ge=1, le=10_000, description="Questions under way at the same time.")
+    rate: int = Field(default=50, ge=1, le=100_000, description="Questions a second to one vantage.")
+
+
+class ProviderRow(fields.Section):
+    """What an administrator knows about an exchange; wins over an equally specific shipped row."""
+
+    pattern: fields.Pattern = Field(
+        description="Exchange names: `mx.example.net`, `*.filter.example.net`, `mx*.example.net`."
+    )
+    kind: ProviderKind = Field(
+        description="`mailbox` (mail ends there), `gateway` (filters, then relays, often back to us), "
+        "`forwarder` (re-sends), `parking` (placeholder)."
+    )
+    provider: fields.Words = Field(default="configured", description="The name shown in reports.")
+
+
+class PolicySection(fields.Section):
+    """What is wanted while a switch is on."""
+
+    routes: fields.Routes = Field(
+        default_factory=dict,
+        description="Action by route: `turn-off`, `hold` or `keep`. `here`, `backup-here`, `implicit-here` and "
+        "`unknown` can never be `turn-off`.",
+    )
+    domains: dict[fields.Pattern, fields.Routes] = Field(
+        default_factory=dict,
+        description="The same by name or pattern; the most specific wins. `*.example.jp` leaves `example.jp` out.",
+    )
+    unknown_provider: UnknownProvider = Field(
+        default=UnknownProvider.EVIDENCE,
+        description="What it takes where not every exchange is a known mailbox host: `evidence` (a readable mail log), "
+        "`window` (a longer time) or `review` (a person).",
+    )
+    never_local: tuple[fields.Name, ...] = Field(
+        default_factory=tuple,
+        description="Exact names nobody may host on a shared server, beside the shipped list of public mailbox hosts.",
+    )
+    providers: tuple[ProviderRow, ...] = Field(
+        default_factory=tuple, description="Exchanges you know, beside the shipped table: your own filter clusters."
+    )
+    incoming_only_since: fields.Version = Field(
+        default=(18, 0, 51), description='The first Linux panel version with "Disabled for incoming mail".'
+    )
+
+
+class ConfirmSection(fields.Section):
+    """How long a route has to be seen before it may turn a switch off."""
+
+    sightings: int = Field(default=3, ge=1, le=1_000, description="Passes in which a quorum saw the same route.")
+    window: fields.Duration = Field(
+        default=timedelta(hours=24), description="Time they have to be spread over; `0s`: none."
+    )
+    unknown_provider_window: fields.Duration = Field(
+        default=timedelta(hours=72), description="The same where not every exchange is a known mailbox host."
+    )
+    new_domain_age: fields.Duration = Field(
+        default=timedelta(days=14), description="Younger names that never routed here are held: they may be moving in."
+    )
+
+
+class LimitsSection(fields.Section):
+    """What may be turned off without a review, per server over the rolling 24 hours."""
+
+    changes: int = Field(default=20, ge=0, description="Turn-offs.")
+    share: fields.Share = Field(
+        default=0.10, description="Turn-offs as a share of the server's names, never less than 3: `0.1`, `10%`."
+    )
+    unknown_share: fields.Share = Field(
+        default=0.20, description="No turn-offs at all in a pass where more of the names known before are unknown."
+    )
+
+
+class ScheduleSection(fields.Section):
+    """When the daemon looks."""
+
+    interval: fields.PositiveDuration = Field(
+        default=timedelta(hours=1), description="From the start of one pass to the next."
+    )
+    jitter: fields.Duration = Field(
+        default=timedelta(minutes=10), description="Random delay added, so that servers do not ask at once."
+    )
+
+
+def _some(servers: tuple[ServerSection, ...]) -> tuple[ServerSection, ...]:
+    if not servers:
+        raise ValueError("at least one server is needed")
+    return servers
+
+
+class RootSection(fields.Section):
+    """The whole file."""
+
+    mode: Mode = Field(
+        default=Mode.REPORT,
+        description="`report` (never writes), `approve` (writes what was approved) or `enforce` (writes what is due).",
+    )
+    ledger: Annotated[str, AfterValidator(values.ledger_url)] = Field(
+        default="sqlite:////var/lib/mailswitch/ledger.db",
+        repr=False,
+        description="Where runs, changes and pins are kept: `sqlite:////absolute/path` or `postgresql://HOST/DATABASE`.",
+    )
+    servers: Annotated[tuple[ServerSection, ...], AfterValidator(_some)] = Field(description="The Plesk servers.")
+    dns: DnsSection = Field(default_factory=DnsSection)
+    policy: PolicySection = Field(default_factory=PolicySection)
+    confirm: ConfirmSection = Field(default_factory=ConfirmSection)
+    limits: LimitsSection = Field(default_factory=LimitsSection)
+    schedule: ScheduleSection = Field(default_factory=ScheduleSection)

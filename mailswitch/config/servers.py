@@ -1,0 +1,115 @@
+"""The keys of one server: where its panel is, how to log in, what is ours, what differs in policy."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from mailswitch.config import fields, values
+from mailswitch.core.policy import UnknownProvider
+
+__all__ = ["LocalSection", "ServerPolicy", "ServerSection", "TlsSection"]
+
+
+class TlsSection(fields.Section):
+    """How the panel's certificate is checked."""
+
+    ca_file: fields.FilePath | None = Field(
+        default=None,
+        description="PEM file with the authorities to trust instead of the system's; relative to this file.",
+    )
+    server_name: fields.Name | None = Field(
+        default=None,
+        description="The name the certificate has to bear, where the address is another (such as 127.0.0.1).",
+    )
+    fingerprint_sha256: fields.Fingerprints = Field(
+        default_factory=tuple,
+        description="SHA-256 fingerprint of a self-signed certificate, or a list of them: 64 hexadecimal digits, "
+        "with or without colons. Nothing else is checked then.",
+    )
+    verify: bool = Field(
+        default=True, description="`false` checks nothing: whoever is between here and the panel can read the key."
+    )
+
+
+class LocalSection(fields.Section):
+    """What counts as this server beside what the panel lists: *ours* (design.md section 4)."""
+
+    addresses: tuple[fields.AddressOrNetwork, ...] = Field(
+        default_factory=tuple,
+        description="More addresses and networks of ours: NAT, load balancers, the hoster's own inbound filters.",
+    )
+    hosts: tuple[fields.Pattern, ...] = Field(
+        default_factory=tuple,
+        description="Names and patterns of exchanges that are ours whatever they resolve to, "
+        "for a hoster's own inbound filters: `*.filter.example.net`.",
+    )
+    confirmed: bool = Field(
+        default=False, description="The addresses are complete, even though no name that is on routes here."
+    )
+
+
+class ServerPolicy(fields.Section):
+    """What differs from `policy` on one server."""
+
+    routes: fields.Routes = Field(default_factory=dict, description="As `policy.routes`, for this server.")
+    domains: dict[fields.Pattern, fields.Routes] = Field(
+        default_factory=dict, description="As `policy.domains`, for this server."
+    )
+    unknown_provider: UnknownProvider | None = Field(
+        default=None, description="As `policy.unknown_provider`, for this server."
+    )
+    never_local: tuple[fields.Name, ...] = Field(
+        default_factory=tuple, description="More names that nobody may host on this server."
+    )
+
+
+class ServerSection(fields.Section):
+    """One Plesk server."""
+
+    name: fields.ShortWord = Field(description="A short unique word for reports, the ledger and `--server`.")
+    panel: Literal["xml-api", "local"] = Field(
+        default="xml-api",
+        description="`xml-api` (remote, or an unprivileged service) or `local` (root on the server itself).",
+    )
+    url: Annotated[str, AfterValidator(values.panel_url)] | None = Field(
+        default=None, description="The panel's address for `xml-api`: `https://HOST:8443`."
+    )
+    secret_key_file: fields.FilePath | None = Field(
+        default=None, description="File with the panel's secret key, not readable by others; relative to this file."
+    )
+    secret_key_env: fields.Variable | None = Field(
+        default=None, description="Environment variable with the secret key."
+    )
+    secret_key_credential: fields.Credential | None = Field(
+        default=None, description="Name of the systemd credential with the secret key (`LoadCredential=`)."
+    )
+    login: fields.Words | None = Field(default=None, description="Panel user, instead of a secret key.")
+    password_file: fields.FilePath | None = Field(
+        default=None, description="File with the user's password, not readable by others; relative to this file."
+    )
+    password_env: fields.Variable | None = Field(default=None, description="Environment variable with the password.")
+    password_credential: fields.Credential | None = Field(
+        default=None, description="Name of the systemd credential with the password."
+    )
+    plesk: fields.ProgramPath = Field(
+        default=Path("/usr/sbin/plesk"), description="The `plesk` executable, for `local`."
+    )
+    tls: TlsSection = Field(default_factory=TlsSection)
+    local: LocalSection = Field(default_factory=LocalSection)
+    accept_full_off: bool = Field(
+        default=False,
+        description="Turn off even where Plesk only has the full off, which also stops the site's own sending.",
+    )
+    connect_timeout: fields.PositiveDuration = Field(
+        default=timedelta(seconds=10), description="How long to wait for a connection to the panel."
+    )
+    read_timeout: fields.PositiveDuration = Field(
+        default=timedelta(seconds=300),
+        description="How long to wait for the panel's answer; inventories may take minutes.",
+    )
+    chunk: int = Field(default=250, ge=1, le=500, description="Domains asked about in one call (`get_prefs`).")
+    policy: ServerPolicy = Field(default_factory=ServerPolicy)

@@ -1,0 +1,69 @@
+"""The values in force, as an administrator would have written them; secrets are not among them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import Enum
+from importlib import resources
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from mailswitch.config.messages import shorten
+from mailswitch.config.settings import Settings
+from mailswitch.config.values import duration_text
+
+__all__ = ["effective", "example_text", "show"]
+
+_USER_PASSWORD = re.compile(r"(://[^/?#:@]*):[^/?#]*@")
+_QUERY_SECRET = re.compile(r"([?&][^=&]*(?:password|passwd|secret|token|key)[^=&]*=)[^&#]*", re.IGNORECASE)
+_VERSION_KEYS = frozenset({"incoming_only_since"})
+
+
+def effective(settings: Settings) -> dict[str, Any]:
+    """Return every value in force as plain texts, numbers, lists and mappings; keys without a value are left out."""
+    plain: dict[str, Any] = _plain(settings)
+    plain["ledger"] = _masked(settings.ledger)
+    for server in plain["servers"]:
+        # What one kind of panel does not take has a default all the same; shown, it could not be loaded again.
+        del server["plesk" if server["panel"] == "xml-api" else "tls"]
+    return plain
+
+
+def show(settings: Settings) -> str:
+    """Return the values in force as YAML that loads again, but for masked passwords."""
+    head = f"# In force: {shorten(settings.origin, 200, quote='')}. Secrets are not shown.\n"
+    return head + yaml.safe_dump(effective(settings), sort_keys=False, allow_unicode=False, width=110)
+
+
+def example_text() -> str:
+    """Return the commented sample that ``config init`` writes."""
+    return resources.files("mailswitch.config").joinpath("example.yaml").read_text(encoding="utf-8")
+
+
+def _masked(url: str) -> str:
+    return _QUERY_SECRET.sub(r"\1***", _USER_PASSWORD.sub(r"\1:***@", url))
+
+
+def _plain(value: Any, key: str = "") -> Any:
+    if key in _VERSION_KEYS:
+        return ".".join(str(part) for part in value)
+    match value:
+        case BaseModel():
+            names = type(value).model_fields
+            plain = {name: _plain(getattr(value, name), name) for name in names}
+            return {name: one for name, one in plain.items() if one is not None and one not in ([], {})}
+        case Enum():
+            return value.value
+        case timedelta():
+            return duration_text(value)
+        case Mapping():
+            return {str(_plain(name)): _plain(one) for name, one in value.items()}
+        case tuple() | list():
+            return [_plain(one) for one in value]
+        case None | bool() | int() | float():
+            return value
+    return str(value)
