@@ -1,0 +1,295 @@
+"""One request to a panel and its reply, over HTTPS, with every limit that keeps a bad panel harmless.
+
+Facts:
+
+- The key is a header (plesk.md section 1.1): whoever gets the request owns the server. So no redirect is followed, no
+  proxy and no netrc of the environment is used, and the certificate is checked before anything is sent.
+- Header names have underscores and are sent literally (plesk.md section 1.1).
+- The HTTP status of an error is not documented: a body that is XML counts whatever the status (plesk.md section 1.2).
+- A request that was sent may have been done although no reply came: ``PanelFailure.is_sent`` keeps the two apart.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from http.cookiejar import DefaultCookiePolicy
+from urllib.parse import urlsplit
+
+import requests
+import urllib3.exceptions
+
+from mailswitch.core.errors import ConfigError, InventoryError
+from mailswitch.plesk.failures import PanelFailure, cleaned
+from mailswitch.plesk.fingerprint import presented_fingerprint
+from mailswitch.plesk.secret import Secret
+from mailswitch.plesk.tls import PanelAdapter, TlsSettings, WrongPin
+
+__all__ = ["Credentials", "Key", "Login", "Transport", "TransportLimits", "endpoint"]
+
+_PATH = "/enterprise/control/agent.php"
+_PIECE = 64 * 1024
+_PASSING_STATUS = frozenset({429, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A secret key of the panel."""
+
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """An administrator's login."""
+
+    name: str
+    password: Secret
+
+
+Credentials = Key | Login
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportLimits:
+    """How long and how large one exchange may become."""
+
+    connect_timeout: timedelta = timedelta(seconds=10)
+    read_timeout: timedelta = timedelta(seconds=300)
+    """The longest silence; inventories may take minutes (design.md section 6)."""
+    deadline: timedelta = timedelta(seconds=900)
+    """The longest exchange in all, however busily the panel trickles."""
+    max_reply: int = 64 * 1024 * 1024
+    """Octets."""
+
+
+def endpoint(url: str) -> str:
+    """Return the XML API's URL for a panel's: ``https://web01.example.net:8443``.
+
+    Raises:
+        ConfigError: it is not https, has a login in it, or a path that is not the API's.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"url {cleaned(url)!r} cannot be used: {error}") from error
+    if parts.username is not None or parts.password is not None:
+        raise ConfigError("url: a login does not belong into it; use secret_key_file, or login and password_file")
+    if parts.scheme != "https" or not parts.hostname:
+        raise ConfigError(f"url {cleaned(url)!r}: https://HOST:8443 is needed, for the key is sent to it")
+    if parts.path not in {"", "/", _PATH} or parts.query or parts.fragment:
+        raise ConfigError(f"url {cleaned(url)!r}: give the panel's address only, as in https://HOST:8443")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"https://{host}:{port if port is not None else 443}{_PATH}"
+
+
+class Transport:
+    """Sends packets to one panel, one after another. Never retries: that is for those who know what they ask."""
+
+    def __init__(self, *, url: str, credentials: Credentials, tls: TlsSettings, limits: TransportLimits) -> None:
+        """Prepare a session; nothing is connected yet.
+
+        Raises:
+            ConfigError: the URL, the credentials or the TLS settings cannot be used.
+        """
+        self._url = endpoint(url)
+        self._tls = tls
+        self._limits = limits
+        self._headers = {
+            "Content-Type": "text/xml",
+            "Accept-Encoding": "identity",  # a compressed reply could be a thousand times its size
+            "User-Agent": "mailswitch",
+            **_authentication(credentials),
+        }
+        self._socket: socket.socket | None = None
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.mount("https://", PanelAdapter(tls, on_connect=self._connected))
+
+    def __repr__(self) -> str:
+        return f"Transport({self._url!r})"
+
+    def exchange(self, body: bytes) -> bytes:
+        """Send one packet and return the reply's body, which may be anything.
+
+        Raises:
+            PanelFailure: no whole reply came, or one that is none of the panel.
+        """
+        deadline = time.monotonic() + self._limits.deadline.total_seconds()
+        timeouts = (self._limits.connect_timeout.total_seconds(), self._limits.read_timeout.total_seconds())
+        with (
+            self._translated(),
+            self._watched(),
+            self._session.post(
+                self._url, data=body, headers=self._headers, timeout=timeouts, allow_redirects=False, stream=True
+            ) as response,
+        ):
+            _refuse_redirect(response)
+            return _checked(response, self._body(response, deadline))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+
+    def _body(self, response: requests.Response, deadline: float) -> bytes:
+        pieces, size = [], 0
+        # read1 returns what is there; read would wait for a whole piece, however slowly it trickles in.
+        while piece := response.raw.read1(_PIECE, decode_content=False):
+            size += len(piece)
+            if size > self._limits.max_reply:
+                raise PanelFailure(f"the reply is larger than {self._limits.max_reply} octets", code="not-understood")
+            if time.monotonic() > deadline:
+                raise self._too_slow()
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _connected(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """End the connection at the deadline, which a time-out for each read alone does not do."""
+        passed = threading.Event()
+
+        def end() -> None:
+            passed.set()
+            if self._socket is not None:
+                # Not SSLSocket.shutdown, which would let the reading thread go on without TLS.
+                with suppress(OSError):
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+        watch = threading.Timer(self._limits.deadline.total_seconds(), end)
+        watch.daemon = True
+        watch.start()
+        try:
+            yield
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            if passed.is_set():
+                raise self._too_slow() from error
+            raise
+        finally:
+            watch.cancel()
+
+    def _too_slow(self) -> PanelFailure:
+        return PanelFailure(f"no whole reply came within {_seconds(self._limits.deadline)}", code="unreachable")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except WrongPin as error:
+            raise PanelFailure(
+                f"the panel presents a certificate with the SHA-256 fingerprint {error.presented}, not the pinned one, "
+                "so nothing was sent. If the certificate was renewed, compare the fingerprint on the server itself and "
+                "put it into tls.fingerprint_sha256",
+                code="certificate",
+                is_sent=False,
+            ) from error
+        except requests.exceptions.SSLError as error:
+            raise self._tls_failure(error) from error
+        except (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
+            raise PanelFailure(
+                f"the panel was silent for {_seconds(self._limits.read_timeout)}", code="unreachable"
+            ) from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            is_sent = not _is_before_sending(error)
+            text = "the connection broke before the reply was complete" if is_sent else "nobody could be reached"
+            raise PanelFailure(
+                f"{text}: {cleaned(str(_cause(error)))}", code="unreachable", is_passing=True, is_sent=is_sent
+            ) from error
+
+    def _tls_failure(self, error: requests.exceptions.SSLError) -> PanelFailure:
+        refusal = _certificate_refusal(error)
+        if refusal is None:
+            # Also a TLS record cut off in the middle of a reply: only a refused certificate is known to come first.
+            return PanelFailure(f"TLS failed: {cleaned(str(_cause(error)))}", code="unreachable", is_passing=True)
+        return PanelFailure(
+            f"the panel's certificate is not accepted: {cleaned(refusal)}; nothing was sent. {self._presented()} If "
+            "that is the server's own, name its authority in tls.ca_file, its name in tls.server_name, or pin it with "
+            "tls.fingerprint_sha256",
+            code="certificate",
+            is_sent=False,
+        )
+
+    def _presented(self) -> str:
+        parts = urlsplit(self._url)
+        try:
+            shown = presented_fingerprint(
+                parts.hostname or "", parts.port or 443, self._limits.connect_timeout, server_name=self._tls.server_name
+            )
+        except InventoryError:
+            return "Its fingerprint could not be read."
+        return f"Its SHA-256 fingerprint is {shown}."
+
+
+def _authentication(credentials: Credentials) -> dict[str, str | bytes]:
+    match credentials:
+        case Key(secret):
+            return {"KEY": _header("the secret key", secret.reveal())}
+        case Login(name=name, password=password):
+            return {
+                "HTTP_AUTH_LOGIN": _header("the login", name),
+                "HTTP_AUTH_PASSWD": _header("the password", password.reveal()),
+            }
+
+
+def _header(what: str, value: str) -> bytes:
+    if not value or value != value.strip() or any(ord(c) < 32 or ord(c) == 127 for c in value):
+        raise ConfigError(
+            f"{what} is empty, or has a line break, control character or blank around it: look at its file"
+        )
+    return value.encode()  # bytes: requests would encode text as Latin-1, which a password need not be
+
+
+def _refuse_redirect(response: requests.Response) -> None:
+    if 300 <= response.status_code < 400:
+        target = cleaned(urlsplit(response.headers.get("Location", "")[:500]).netloc or "elsewhere on it", 80)
+        raise PanelFailure(
+            f"the panel redirects to {target!r}, and the key is not sent there: correct the url", code="refused"
+        )
+
+
+def _checked(response: requests.Response, body: bytes) -> bytes:
+    if response.status_code == 200 or (body.lstrip()[:1] == b"<" and b"<packet" in body[:1000]):
+        return body
+    status = f"HTTP status {response.status_code}"
+    if response.status_code in {401, 403}:
+        raise PanelFailure(f"{status}: the key or login, or this address, is not accepted", code="authentication")
+    if response.status_code in _PASSING_STATUS:
+        raise PanelFailure(f"{status}: the panel is not ready to answer", code="unavailable", is_passing=True)
+    raise PanelFailure(f"{status} and no packet: check that the url is the Plesk panel itself", code="not-understood")
+
+
+def _is_before_sending(error: BaseException) -> bool:
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return True
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError)
+
+
+def _certificate_refusal(error: BaseException) -> str | None:
+    """Return why OpenSSL did not accept the certificate, if that is what happened."""
+    found: object = error
+    for _ in range(6):  # requests wraps urllib3, which wraps ssl
+        text = getattr(found, "verify_message", None)
+        if isinstance(text, str):
+            return text
+        arguments = getattr(found, "args", ())
+        found = getattr(found, "reason", None) or (arguments[0] if arguments else None)
+    return None
+
+
+def _cause(error: BaseException) -> object:
+    inner = error.args[0] if error.args else error
+    return getattr(inner, "reason", None) or inner
+
+
+def _seconds(span: timedelta) -> str:
+    return f"{span.total_seconds():g} s"
