@@ -177,7 +177,10 @@ class Ledger(LedgerReader, Protocol):
     ) -> None:
         """Record one server's part of a pass in one transaction; ``histories`` holds only names whose row changed.
 
-        The claim columns of existing rows are written as given, so pass histories read under the same pass lock.
+        Called before anything is applied, and once more with the true counts (and no histories) when it has ended:
+        there is one row for each run and server, and the later one replaces the former. ``state`` is None where there
+        is nothing new to remember. The claim columns of existing rows are written as given, so pass histories read
+        under the same pass lock.
         """
 
     def intend(self, change: Change) -> int:

@@ -1,0 +1,202 @@
+"""The half of a pass that only looks: inventories from the panels, opinions from public DNS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from mailswitch.core.decide import is_asked_about, table_verdict
+from mailswitch.core.domain import HostedDomain, Inventory, ServerIdentity
+from mailswitch.core.errors import InventoryError
+from mailswitch.core.judge import needs_every_opinion
+from mailswitch.core.ledger import DomainHistory
+from mailswitch.core.limits import Refusal, VantageFailures
+from mailswitch.core.mx import Address, Addresses, HostAnswer, Indeterminate, Observation
+from mailswitch.core.names import DomainName
+from mailswitch.core.providers import ProviderTable
+from mailswitch.core.quorum import Finding, finding_of, unasked
+from mailswitch.core.reports import ServerError
+from mailswitch.core.route import opinion_of
+from mailswitch.service.ports import Panel, PublicView, Sweep
+from mailswitch.service.setup import ManagedServer
+
+__all__ = ["Answered", "Progress", "Scope", "Sighted", "look", "read_inventories"]
+
+Progress = Callable[[int, int], None]
+"""Told of the names finished and of the names there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which names a pass is about; empty means every name."""
+
+    names: frozenset[DomainName] = frozenset()
+    servers: frozenset[str] = frozenset()
+    is_thorough: bool = False
+    """Ask every vantage about each name, whether or not it could change anything."""
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether names or servers are left out."""
+        return bool(self.names or self.servers)
+
+    def is_about(self, domain: HostedDomain, inventory: Inventory) -> bool:
+        """Whether a name is looked at: those asked for, and the aliases and the parent each decision rests on."""
+        if not self.names or domain.name in self.names:
+            return True
+        if domain.parent in self.names:
+            return True
+        return any(other.parent == domain.name and other.name in self.names for other in inventory.domains)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A server whose panel answered, with what the ledger remembers of its names."""
+
+    server: ManagedServer
+    panel: Panel
+    inventory: Inventory
+    histories: Mapping[DomainName, DomainHistory]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighted:
+    """What public DNS says of one server's names."""
+
+    identity: ServerIdentity
+    doubt: Refusal | None
+    findings: Mapping[DomainName, Finding]
+    vantages: tuple[VantageFailures, ...]
+
+
+def read_inventories(
+    servers: Iterable[ManagedServer], stack: ExitStack, *, at_once: int
+) -> dict[str, tuple[Panel, Inventory] | ServerError]:
+    """Read every panel side by side; one that fails is an error of its own and stops nobody else.
+
+    Panels stay open and are closed with ``stack``.
+    """
+
+    def read(server: ManagedServer) -> tuple[Panel, Inventory] | ServerError:
+        try:
+            panel = server.open_panel()
+        except InventoryError as error:
+            return ServerError(code=error.code, text=str(error))
+        stack.callback(panel.close)
+        try:
+            return panel, panel.inventory()
+        except InventoryError as error:
+            return ServerError(code=error.code, text=str(error))
+
+    chosen = list(servers)
+    if not chosen:
+        return {}
+    with ThreadPoolExecutor(max_workers=min(at_once, len(chosen)), thread_name_prefix="panel") as pool:
+        return dict(zip((server.name for server in chosen), pool.map(read, chosen), strict=True))
+
+
+def look(
+    answered: list[Answered],
+    view: PublicView,
+    providers: ProviderTable,
+    scope: Scope,
+    *,
+    rotation: int,
+    progress: Progress | None = None,
+) -> dict[str, Sighted]:
+    """Ask public DNS about the names of all servers in one sweep, each question once."""
+    wanted = [(one, [d for d in one.inventory.domains if scope.is_about(d, one.inventory)]) for one in answered]
+    names = {domain.name for _, domains in wanted for domain in domains if is_asked_about(domain)}
+    total = len(names)
+    told = None if progress is None else lambda done: progress(min(done, total), total)
+    with view.sweep(rotation=rotation, progress=told) as sweep:
+        subjects = [_Subject(one, domains, *_identity(one, sweep)) for one, domains in wanted]
+        first = sweep.first_opinions(sorted(names))
+        doubtful = (
+            set(first)
+            if scope.is_thorough
+            else {name for subject in subjects for name in subject.doubtful(first, providers)}
+        )
+        every = sweep.all_opinions(sorted(doubtful))
+        observations = {name: tuple(every.get(name) or (first[name],)) for name in first}
+        counts = tuple(
+            VantageFailures(name=count.vantage.name, queries=count.queries, failures=count.failures)
+            for count in sweep.counts()
+        )
+    return {
+        subject.answered.server.name: Sighted(
+            identity=subject.identity,
+            doubt=subject.doubt,
+            findings={domain.name: subject.finding(domain, observations, providers) for domain in subject.domains},
+            vantages=counts,
+        )
+        for subject in subjects
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """One server's names with what counts as its own."""
+
+    answered: Answered
+    domains: list[HostedDomain]
+    identity: ServerIdentity
+    doubt: Refusal | None
+
+    def doubtful(self, first: Mapping[DomainName, Observation], providers: ProviderTable) -> Iterable[DomainName]:
+        """Return the names whose first opinion could lead to a change here."""
+        policy, histories = self.answered.server.policy, self.answered.histories
+        for domain in self.domains:
+            if domain.name in first:
+                opinion = opinion_of(first[domain.name], self.identity, providers)
+                if needs_every_opinion(domain, opinion, policy, histories):
+                    yield domain.name
+
+    def finding(
+        self,
+        domain: HostedDomain,
+        observations: Mapping[DomainName, tuple[Observation, ...]],
+        providers: ProviderTable,
+    ) -> Finding:
+        """Combine what the vantages said about one name, as this server sees it."""
+        if domain.name not in observations:
+            return unasked()
+        policy, history = self.answered.server.policy, self.answered.histories.get(domain.name)
+        return finding_of(
+            [opinion_of(one, self.identity, providers) for one in observations[domain.name]],
+            tendency=lambda route: table_verdict(domain, route, policy, history),
+            quorum=policy.quorum,
+        )
+
+
+def _identity(one: Answered, sweep: Sweep) -> tuple[ServerIdentity, Refusal | None]:
+    """Put *ours* together: what the panel lists, what NAT maps, what the administrator adds (design.md section 4)."""
+    listed = {entry.address for entry in one.inventory.addresses}
+    mapped = {entry.public for entry in one.inventory.addresses if entry.public is not None}
+    exact = [DomainName(pattern.text) for pattern in one.server.hosts if pattern.is_exact]
+    added: set[Address] = set()
+    failed = []
+    for host, answers in sweep.host_answers(exact).items() if exact else ():
+        added.update(address for answer in answers if isinstance(answer, Addresses) for address in answer.addresses)
+        if not any(_is_complete(answer) for answer in answers):
+            failed.append(str(host))
+    doubt = None
+    if failed:
+        text = f"local.hosts cannot be resolved now ({', '.join(failed)}), so it is not known what else is ours"
+        doubt = Refusal(server=one.server.name, code="ours-incomplete", text=text)
+    identity = ServerIdentity(
+        addresses=frozenset(listed | mapped | added | one.server.addresses),
+        networks=one.server.networks,
+        hosts=one.server.hosts,
+        host_name=one.inventory.host_name,
+        is_confirmed=one.server.is_confirmed,
+    )
+    return identity, doubt
+
+
+def _is_complete(answer: HostAnswer) -> bool:
+    if isinstance(answer, Addresses):
+        return answer.unanswered is None
+    return not isinstance(answer, Indeterminate)

@@ -1,0 +1,273 @@
+"""One pass, the same for dry run, one-shot and daemon: look, judge, and unless it is a dry run record and apply."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from mailswitch.core.domain import Platform
+from mailswitch.core.errors import InventoryError, UnsafePlan
+from mailswitch.core.history import LONGEST_GAP
+from mailswitch.core.judge import Judgement, ServerCase, judge
+from mailswitch.core.ledger import Run, ServerPass
+from mailswitch.core.plan import PlannedChange, differences
+from mailswitch.core.policy import Mode
+from mailswitch.core.reports import Alert, PassReport, ServerError, ServerReport, Summary, plan_of, summary_of
+from mailswitch.core.words import counted
+from mailswitch.service.apply import settle_open_intents
+from mailswitch.service.carry_out import Orders, carry_out
+from mailswitch.service.observe import Answered, Progress, Scope, Sighted, look, read_inventories
+from mailswitch.service.ports import Ledger, LedgerReader, Panel
+from mailswitch.service.setup import ManagedServer, Setup
+
+__all__ = ["PassRequest", "Reviewed", "dry_run", "once", "settle"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewed:
+    """The plan a person has looked at: its digest, and its entries where they came in a file."""
+
+    digest: str
+    entries: tuple[PlannedChange, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassRequest:
+    """What is asked of one pass."""
+
+    by: str
+    """The user's name, or ``daemon``."""
+    scope: Scope = field(default_factory=Scope)
+    is_enforcing: bool = False
+    """``--apply``: mode report is lifted to enforce for this pass; approve stays approve."""
+    reviewed: Reviewed | None = None
+    progress: Progress | None = None
+
+    def mode(self, configured: Mode) -> Mode:
+        """Return the mode of this pass."""
+        return Mode.ENFORCE if self.is_enforcing and configured is Mode.REPORT else configured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Server:
+    """One server in one pass; without a judgement where its panel did not answer."""
+
+    server: ManagedServer
+    panel: Panel | None
+    judgement: Judgement | None
+    report: ServerReport
+
+
+def dry_run(setup: Setup, request: PassRequest) -> PassReport:
+    """Make one pass that stops before it records or applies anything; takes no lock."""
+    reader = setup.ledger.reader()
+    try:
+        return _pass(setup, request, reader, None)
+    finally:
+        reader.close()
+
+
+def once(setup: Setup, request: PassRequest) -> PassReport:
+    """Make one pass that records what it sees and applies what the mode allows.
+
+    Raises:
+        AlreadyRunning: another pass holds the ledger.
+        UnsafePlan: the reviewed plan is not the plan of this pass, or all changes are paused; nothing was applied.
+        LedgerError: the ledger cannot be used; nothing was applied after that moment.
+    """
+    with setup.ledger.locked() as ledger:
+        settle(setup, ledger)
+        return _pass(setup, request, ledger, ledger)
+
+
+def settle(setup: Setup, ledger: Ledger) -> None:
+    """Settle open intents by reading the panels, before anything else; a silent panel leaves its own open."""
+    waiting = {change.server for change in ledger.unsettled()}
+    for server in setup.servers:
+        if server.name not in waiting:
+            continue
+        try:
+            panel = server.open_panel()
+        except InventoryError:
+            continue
+        try:
+            settle_open_intents(ledger, panel, server.name, setup.now)
+        finally:
+            panel.close()
+
+
+def _pass(setup: Setup, request: PassRequest, reader: LedgerReader, ledger: Ledger | None) -> PassReport:
+    """Look and judge; with a ledger to write also record and apply. A dry run is this without one."""
+    with ExitStack() as stack:
+        report, servers = _judged(setup, request, reader, stack)
+        if ledger is None:
+            return report
+        run = Run(
+            id=report.run_id,
+            mode=report.mode,
+            by=request.by,
+            started=report.started,
+            finished=None,
+            plan=report.plan.digest,
+        )
+        ledger.begin_run(run)
+        for one in servers:
+            seen = one.judgement
+            ledger.record_pass(
+                None if seen is None else seen.state,
+                _server_pass(report, one.report),
+                {} if seen is None else seen.histories,
+            )
+        refusal = _plan_refusal(request, report)
+        is_applying = refusal is None and report.mode is not Mode.REPORT and report.pause is None
+        orders = Orders(run_id=report.run_id, by=request.by, plan=report.plan, is_reviewed=request.reviewed is not None)
+        done = tuple(
+            carry_out(one.report, one.panel, ledger, orders, setup.now)
+            if is_applying and one.panel is not None
+            else one.report
+            for one in servers
+        )
+        report = replace(report, servers=done, finished=setup.now(), is_dry_run=report.mode is Mode.REPORT)
+        summary = summary_of(done)
+        for server in done:
+            ledger.record_pass(None, _server_pass(report, server), {})
+        ledger.finish_run(
+            replace(run, finished=report.finished, changes_done=summary.done, changes_failed=summary.failed)
+        )
+        if refusal is not None:
+            raise refusal
+        return report
+
+
+def _judged(
+    setup: Setup, request: PassRequest, reader: LedgerReader, stack: ExitStack
+) -> tuple[PassReport, list[_Server]]:
+    started = setup.now()
+    mode = request.mode(setup.mode)
+    chosen = [one for one in setup.servers if not request.scope.servers or one.name in request.scope.servers]
+    read = read_inventories(chosen, stack, at_once=setup.most_panels_at_once)
+    answered = {
+        one.name: Answered(server=one, panel=found[0], inventory=found[1], histories=reader.histories(one.name))
+        for one in chosen
+        if not isinstance(found := read[one.name], ServerError)
+    }
+    rotation = reader.run_count()
+    sighted = look(
+        list(answered.values()),
+        setup.public_view,
+        setup.providers,
+        request.scope,
+        rotation=rotation,
+        progress=request.progress,
+    )
+    judged = []
+    for one in chosen:
+        failure = read[one.name]
+        if isinstance(failure, ServerError):
+            judged.append(_Server(server=one, panel=None, judgement=None, report=_failed(one, failure)))
+        else:
+            case = _case(setup, request, reader, one=answered[one.name], sighted=sighted[one.name], now=started)
+            verdict = judge(case)
+            judged.append(_Server(server=one, panel=answered[one.name].panel, judgement=verdict, report=verdict.report))
+    reports = tuple(one.report for one in judged)
+    report = PassReport(
+        run_id=setup.new_run_id(),
+        mode=mode,
+        is_dry_run=True,
+        started=started,
+        finished=setup.now(),
+        plan=plan_of(reports),
+        servers=reports,
+        alerts=(
+            *_unsettled_alerts(reader),
+            *(alert for one in judged if one.judgement for alert in one.judgement.alerts),
+        ),
+        pause=reader.pause(),
+        is_partial=request.scope.is_partial,
+    )
+    return report, judged
+
+
+def _case(
+    setup: Setup, request: PassRequest, reader: LedgerReader, *, one: Answered, sighted: Sighted, now: datetime
+) -> ServerCase:
+    return ServerCase(
+        inventory=one.inventory,
+        identity=sighted.identity,
+        policy=replace(one.server.policy, mode=request.mode(setup.mode)),
+        configured_mode=request.mode(setup.mode),
+        findings=sighted.findings,
+        histories=one.histories,
+        state=reader.server_state(one.server.name),
+        pins=reader.pins(),
+        approvals=reader.approvals(),
+        changes=reader.changes(server=one.server.name, since=now - LONGEST_GAP),
+        vantages=sighted.vantages,
+        evidence=one.server.evidence.evidence,
+        now=now,
+        doubt=sighted.doubt,
+        is_partial=bool(request.scope.names),
+        is_reviewed=request.reviewed is not None,
+    )
+
+
+def _failed(server: ManagedServer, error: ServerError) -> ServerReport:
+    return ServerReport(
+        name=server.name,
+        panel=server.panel_kind,
+        version=None,
+        platform=Platform.UNKNOWN,
+        addresses=(),
+        domains=(),
+        error=error,
+    )
+
+
+def _unsettled_alerts(reader: LedgerReader) -> tuple[Alert, ...]:
+    return tuple(
+        Alert(
+            code="unsettled",
+            server=change.server,
+            name=change.name,
+            text=f"change {change.id} ({change.switch_from} -> {change.switch_to}) has no known outcome yet; the next "
+            "pass reads the switch and settles it",
+        )
+        for change in reader.unsettled()
+    )
+
+
+def _plan_refusal(request: PassRequest, report: PassReport) -> UnsafePlan | None:
+    """Return why the reviewed plan cannot be applied: exactly that plan, or nothing."""
+    if request.reviewed is None:
+        return None
+    digest = report.plan.digest
+    if request.reviewed.digest != digest:
+        head = f"plan {request.reviewed.digest} was reviewed, but the plan is now {digest}: nothing was changed"
+        current = (*report.plan.changes, *report.plan.on_review)
+        what = () if request.reviewed.entries is None else differences(request.reviewed.entries, current)
+        return UnsafePlan("\n".join((head, *what, f"look at it anew (mailswitch report), then apply {digest}")))
+    if report.pause is not None:
+        return UnsafePlan(
+            f"all changes are paused by {report.pause.by} since {report.pause.at:%Y-%m-%d %H:%M} UTC: plan {digest} "
+            "was not applied; mailswitch resume lifts the pause"
+        )
+    return None
+
+
+def _server_pass(report: PassReport, server: ServerReport) -> ServerPass:
+    summary: Summary = summary_of((server,))
+    counts = {name: getattr(summary, name) for name in Summary.__slots__}
+    error = server.error
+    if error is None and server.refusal is not None and counts["turn_off"]:
+        error = ServerError(code=server.refusal.code, text=server.refusal.text)
+    if error is None and counts["failed"]:
+        error = ServerError(code="failed", text=f"{counted(counts['failed'], 'change')} failed, see mailswitch history")
+    return ServerPass(
+        run_id=report.run_id,
+        server=server.name,
+        finished=report.finished,
+        error_code=None if error is None else error.code,
+        error_text=None if error is None else error.text,
+        counts=tuple(counts.items()),
+    )
