@@ -36,7 +36,7 @@ class TlsSection(fields.Section):
 
 
 class LocalSection(fields.Section):
-    """What counts as this server beside what the panel lists: *ours* (design.md section 4)."""
+    """What counts as this server beside what the panel lists: *ours*."""
 
     addresses: tuple[fields.AddressOrNetwork, ...] = Field(
         default_factory=tuple,

@@ -16,7 +16,7 @@ from mailswitch.config.messages import shorten
 from mailswitch.config.settings import Settings
 from mailswitch.config.values import duration_text
 
-__all__ = ["effective", "example_text", "show"]
+__all__ = ["effective", "example_text", "plain", "show"]
 
 _USER_PASSWORD = re.compile(r"(://[^/?#:@]*):[^/?#]*@")
 _QUERY_SECRET = re.compile(r"([?&][^=&]*(?:password|passwd|secret|token|key)[^=&]*=)[^&#]*", re.IGNORECASE)
@@ -25,12 +25,12 @@ _VERSION_KEYS = frozenset({"incoming_only_since"})
 
 def effective(settings: Settings) -> dict[str, Any]:
     """Return every value in force as plain texts, numbers, lists and mappings; keys without a value are left out."""
-    plain: dict[str, Any] = _plain(settings)
-    plain["ledger"] = _masked(settings.ledger)
-    for server in plain["servers"]:
+    found: dict[str, Any] = plain(settings)
+    found["ledger"] = _masked(settings.ledger)
+    for server in found["servers"]:
         # What one kind of panel does not take has a default all the same; shown, it could not be loaded again.
         del server["plesk" if server["panel"] == "xml-api" else "tls"]
-    return plain
+    return found
 
 
 def show(settings: Settings) -> str:
@@ -48,22 +48,23 @@ def _masked(url: str) -> str:
     return _QUERY_SECRET.sub(r"\1***", _USER_PASSWORD.sub(r"\1:***@", url))
 
 
-def _plain(value: Any, key: str = "") -> Any:
+def plain(value: Any, key: str = "") -> Any:
+    """Return a value as it is written in YAML; ``key`` is the key it stands under."""
     if key in _VERSION_KEYS:
         return ".".join(str(part) for part in value)
     match value:
         case BaseModel():
             names = type(value).model_fields
-            plain = {name: _plain(getattr(value, name), name) for name in names}
-            return {name: one for name, one in plain.items() if one is not None and one not in ([], {})}
+            found = {name: plain(getattr(value, name), name) for name in names}
+            return {name: one for name, one in found.items() if one is not None and one not in ([], {})}
         case Enum():
             return value.value
         case timedelta():
             return duration_text(value)
         case Mapping():
-            return {str(_plain(name)): _plain(one) for name, one in value.items()}
+            return {str(plain(name)): plain(one) for name, one in value.items()}
         case tuple() | list():
-            return [_plain(one) for one in value]
+            return [plain(one) for one in value]
         case None | bool() | int() | float():
             return value
     return str(value)
