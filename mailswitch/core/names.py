@@ -19,7 +19,8 @@ from mailswitch.core.errors import InvalidName
 
 __all__ = ["DomainName", "NamePattern", "most_specific"]
 
-_UNIT = re.compile(r"\\(?:[0-9]{3}|[!-/:-~])|[!-\-/-\[\]-~]")
+_UNIT = re.compile(r"\\(?:[01][0-9]{2}|2[0-4][0-9]|25[0-5]|[!-/:-~])|[!-\-/-\[\]-~]")
+_PLAIN = re.compile(r"[a-z0-9_*-]+\Z")
 _HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z")
 _MAX_NAME = 253
 _MAX_LABEL = 63
@@ -33,13 +34,13 @@ class DomainName:
 
     def __post_init__(self) -> None:
         """Fold case and the final dot; raise InvalidName for anything that is no name."""
-        folded = self.text.lower() if self.text.isascii() else self.text
-        if folded != "." and folded.endswith(".") and not folded.endswith("\\."):
-            folded = folded[:-1]
-        problem = _problem(folded)
+        labels = _split(self.text)
+        if len(labels) > 1 and not labels[-1]:
+            labels = [] if labels == ["", ""] else labels[:-1]
+        problem = _problem(self.text, labels)
         if problem is not None:
-            raise InvalidName(f"{self.text!r} is not a domain name: {problem}")
-        object.__setattr__(self, "text", folded)
+            raise InvalidName(f"{_quoted(self.text)} is not a domain name: {problem}")
+        object.__setattr__(self, "text", ".".join(map(_canonical, labels)) or ".")
 
     def __str__(self) -> str:
         """Return the presentation form."""
@@ -150,21 +151,42 @@ def _split(text: str) -> list[str]:
     return labels
 
 
-def _problem(text: str) -> str | None:
-    if text == ".":
-        return None
+def _quoted(text: str) -> str:
+    return repr(text) if len(text) <= _MAX_NAME else f"{text[:_MAX_LABEL]!r}…"
+
+
+def _problem(text: str, labels: list[str]) -> str | None:
     if not text:
         return "it is empty"
     if len(text) > _MAX_NAME * 4:
         return f"it is longer than {_MAX_NAME} characters"
     total = -1
-    for label in _split(text):
+    for label in labels:
         units = _UNIT.findall(label)
         if "".join(units) != label:
-            return f"the label {label!r} holds a character that no name can have (write it as A-label)"
+            return f"the label {_quoted(label)} holds a character that no name can have (write it as A-label)"
         if not label:
             return "a label is empty"
         if len(units) > _MAX_LABEL:
-            return f"the label {label!r} is longer than {_MAX_LABEL} octets"
+            return f"the label {_quoted(label)} is longer than {_MAX_LABEL} octets"
         total += len(units) + 1
     return f"it is longer than {_MAX_NAME} characters" if total > _MAX_NAME else None
+
+
+def _canonical(label: str) -> str:
+    """Write a label in the one way in which equal labels are equal texts: lower case, escaped where it must be."""
+    folded = label.lower()
+    return folded if _PLAIN.match(folded) else "".join(_written(_octet(unit)) for unit in _UNIT.findall(folded))
+
+
+def _octet(unit: str) -> int:
+    if unit[0] != "\\":
+        return ord(unit)
+    return int(unit[1:]) if len(unit) == 4 else ord(unit[1])
+
+
+def _written(octet: int) -> str:
+    character = chr(octet).lower() if octet < 128 else chr(octet)
+    if character in '"().;\\@$':
+        return f"\\{character}"
+    return character if "!" <= character <= "~" else f"\\{octet:03d}"
