@@ -156,7 +156,8 @@ def planned_change(server: str, entry: DomainReport) -> PlannedChange:
 
 def plan_of(servers: tuple[ServerReport, ...]) -> Plan:
     """Return the plan of a pass. What a limit refuses is not done by itself, so a review has to add it."""
-    changes, on_review = [], []
+    changes: list[PlannedChange] = []
+    on_review: list[PlannedChange] = []
     for server in servers:
         for entry in server.domains:
             verdict = entry.decision.verdict

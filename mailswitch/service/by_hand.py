@@ -1,0 +1,274 @@
+"""What a person does through mailswitch: one switch by hand, and undoing changes on record.
+
+Both are recorded as a person's doing, which mailswitch never undoes by itself; both work in every mode, and neither
+while paused (design.md section 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from mailswitch.core.domain import HostedDomain, Switch, SwitchTarget, target_of
+from mailswitch.core.errors import ConfigError, InventoryError, UnsafePlan
+from mailswitch.core.ledger import Actor, Change, Claim, Outcome
+from mailswitch.core.names import DomainName
+from mailswitch.service.apply import perform
+from mailswitch.service.ports import Ledger, LedgerReader, Panel
+from mailswitch.service.reconcile import settle
+from mailswitch.service.setup import ManagedServer, Setup
+
+__all__ = ["Everything", "HandOutcome", "HandResult", "OneChange", "OneDomain", "OneRun", "revert", "switch_by_hand"]
+
+_FAILURES_IN_A_ROW = 3
+
+
+class HandOutcome(StrEnum):
+    """How an attempt by hand ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    NOTHING_TO_DO = "nothing-to-do"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandResult:
+    """One name, and what became of it."""
+
+    server: str
+    name: DomainName
+    outcome: HandOutcome
+    text: str
+    change: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OneChange:
+    """Revert the change with this id."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class OneDomain:
+    """Revert the last change that still stands of this name."""
+
+    name: DomainName
+
+
+@dataclass(frozen=True, slots=True)
+class OneRun:
+    """Revert every change of this run that still stands."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """Turn on everything that is still off by mailswitch."""
+
+
+Target = OneChange | OneDomain | OneRun | Everything
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """One switch somebody wants turned."""
+
+    target: SwitchTarget
+    server: str
+    to: Switch
+    reverts: Change | None = None
+
+
+def switch_by_hand(
+    setup: Setup, name: DomainName, to: Switch, *, reason: str, by: str, server: str | None = None
+) -> HandResult:
+    """Turn one switch on a person's word.
+
+    Raises:
+        ConfigError: no server hosts the name, or several do and none is named, or it is not configured for mail.
+        UnsafePlan: all changes are paused.
+        InventoryError: a panel that had to be asked did not answer.
+    """
+    with setup.ledger.locked() as ledger:
+        _check_pause(ledger)
+        settle(setup, ledger)
+        managed, domain = _find(setup, name, server)
+        if domain.switch is Switch.NOT_CONFIGURED:
+            raise ConfigError(f"{name} on {managed.name}: mail is not configured in Plesk, and that is never touched")
+        wish = _Wish(target=target_of(domain), server=managed.name, to=to)
+        panel = managed.open_panel()
+        try:
+            return _fulfil(setup, ledger, panel, wish, reason=reason, by=by)
+        finally:
+            panel.close()
+
+
+def revert(setup: Setup, target: Target, *, reason: str, by: str, server: str | None = None) -> tuple[HandResult, ...]:
+    """Restore the former state of what was changed, as a person's doing.
+
+    Raises:
+        ConfigError: there is nothing on record that could be reverted.
+        UnsafePlan: all changes are paused.
+    """
+    with setup.ledger.locked() as ledger:
+        _check_pause(ledger)
+        settle(setup, ledger)
+        changes = _standing(setup, ledger, target, server)
+        results: list[HandResult] = []
+        for name in dict.fromkeys(change.server for change in changes):
+            group = [change for change in changes if change.server == name]
+            results += _revert_on(setup, ledger, name, group, reason=reason, by=by)
+        return tuple(results)
+
+
+def _check_pause(ledger: Ledger) -> None:
+    pause = ledger.pause()
+    if pause is not None:
+        raise UnsafePlan(
+            f"all changes are paused by {pause.by} since {pause.at:%Y-%m-%d %H:%M} UTC, also those by hand: "
+            "nothing was changed; mailswitch resume lifts the pause"
+        )
+
+
+def _find(setup: Setup, name: DomainName, server: str | None) -> tuple[ManagedServer, HostedDomain]:
+    chosen = [one for one in setup.servers if server is None or one.name == server]
+    found: list[tuple[ManagedServer, HostedDomain]] = []
+    silent: list[str] = []
+    for managed in chosen:
+        try:
+            panel = managed.open_panel()
+            try:
+                inventory = panel.inventory()
+            finally:
+                panel.close()
+        except InventoryError as error:
+            silent.append(f"{managed.name}: {error}")
+            continue
+        found += [(managed, domain) for domain in inventory.domains if domain.name == name]
+    if len(found) == 1 and not (silent and server is None):
+        return found[0]
+    if silent:
+        raise InventoryError(
+            f"cannot tell which server hosts {name}; name it with --server: " + "; ".join(silent), code="unreachable"
+        )
+    if not found:
+        asked = ", ".join(one.name for one in chosen) or f"no server called {server}"
+        raise ConfigError(f"{name} is not hosted there (asked: {asked})")
+    servers = ", ".join(managed.name for managed, _ in found)
+    raise ConfigError(f"{name} is hosted on several servers ({servers}): say which with --server")
+
+
+def _standing(setup: Setup, ledger: LedgerReader, target: Target, server: str | None) -> list[Change]:
+    """Return the changes to revert: done, and still the last word on their name, newest first."""
+    known = {one.name for one in setup.servers}
+    changes, what = _named(ledger, target, known)
+    chosen = [change for change in changes if server in {None, change.server}]
+    missing = sorted({change.server for change in chosen} - known)
+    if missing:
+        raise ConfigError(f"{what} was on {', '.join(missing)}, which is no longer in the configuration")
+    standing = [change for change in chosen if change.outcome is Outcome.DONE and _is_last_word(ledger, change)]
+    if isinstance(target, OneDomain):
+        standing = [change for change in standing if change.reverts is None]
+    if not standing and not isinstance(target, Everything):
+        raise ConfigError(f"{what}: no change on record that still stands and could be reverted (mailswitch history)")
+    return standing
+
+
+def _named(ledger: LedgerReader, target: Target, servers: set[str]) -> tuple[tuple[Change, ...], str]:
+    """Return the changes a target names, with the words for it."""
+    match target:
+        case OneChange(id=number):
+            return ledger.changes(change_id=number), f"change {number}"
+        case OneDomain(name=name):
+            return ledger.changes(name=name), str(name)
+        case OneRun(id=run):
+            return ledger.changes(run_id=run), f"run {run}"
+        case Everything():
+            owned = [change for name in sorted(servers) for change in _owned(ledger, name)]
+            return tuple(owned), "anything still off by mailswitch"
+        case _ as never:
+            assert_never(never)
+
+
+def _owned(ledger: LedgerReader, server: str) -> Iterable[Change]:
+    for history in ledger.histories(server).values():
+        if history.claim is Claim.OURS and history.claim_change is not None:
+            yield from ledger.changes(change_id=history.claim_change)
+
+
+def _is_last_word(ledger: LedgerReader, change: Change) -> bool:
+    """Whether no later change of the same name was done: what was overtaken is not restored."""
+    later = ledger.changes(server=change.server, name=change.name, since=change.intended_at)
+    numbers = [one.id for one in later if one.outcome is Outcome.DONE and one.id is not None]
+    return change.id is not None and change.id == max(numbers, default=change.id)
+
+
+def _revert_on(
+    setup: Setup, ledger: Ledger, server: str, changes: list[Change], *, reason: str, by: str
+) -> list[HandResult]:
+    managed = next(one for one in setup.servers if one.name == server)
+    try:
+        panel = managed.open_panel()
+    except InventoryError as error:
+        return [_failed(change, str(error)) for change in changes]
+    results: list[HandResult] = []
+    try:
+        for change in changes:
+            if [one.outcome for one in results[-_FAILURES_IN_A_ROW:]] == [HandOutcome.FAILED] * _FAILURES_IN_A_ROW:
+                results.append(_failed(change, "not tried: three changes in a row failed on this server"))
+                continue
+            target = SwitchTarget(name=change.name, kind=change.kind, panel_id=change.panel_id)
+            wish = _Wish(target=target, server=server, to=change.switch_from, reverts=change)
+            results.append(_fulfil(setup, ledger, panel, wish, reason=reason, by=by))
+    finally:
+        panel.close()
+    return results
+
+
+def _failed(change: Change, text: str) -> HandResult:
+    return HandResult(server=change.server, name=change.name, outcome=HandOutcome.FAILED, text=text)
+
+
+def _fulfil(setup: Setup, ledger: Ledger, panel: Panel, wish: _Wish, *, reason: str, by: str) -> HandResult:
+    """Read the switch, and turn it if it does not stand where it is wanted."""
+    name = wish.target.name
+
+    def result(outcome: HandOutcome, text: str, change: int | None = None) -> HandResult:
+        return HandResult(server=wish.server, name=name, outcome=outcome, text=text, change=change)
+
+    try:
+        stands = panel.read_switch(wish.target)
+    except InventoryError as error:
+        return result(HandOutcome.FAILED, f"not turned, the switch could not be read first: {error}")
+    if stands is wish.to:
+        return result(HandOutcome.NOTHING_TO_DO, f"the switch is {wish.to} already")
+    if stands not in {Switch.ON, Switch.OFF}:
+        return result(HandOutcome.FAILED, f"not turned, the switch is {stands}")
+    change = Change(
+        id=None,
+        run_id=None,
+        server=wish.server,
+        name=name,
+        kind=wish.target.kind,
+        panel_id=wish.target.panel_id,
+        switch_from=stands,
+        switch_to=wish.to,
+        actor=Actor.PERSON,
+        by=by,
+        reason=reason,
+        route=None if wish.reverts is None else wish.reverts.route,
+        exchanges=() if wish.reverts is None else wish.reverts.exchanges,
+        evidence="{}",
+        is_reviewed=False,
+        is_never_local=False,
+        reverts=None if wish.reverts is None else wish.reverts.id,
+        intended_at=setup.now(),
+    )
+    attempt = perform(ledger, panel, change, setup.now)
+    if attempt.is_done:
+        return result(HandOutcome.DONE, f"{stands} -> {wish.to}", attempt.change.id)
+    return result(HandOutcome.FAILED, attempt.change.error or "it failed", attempt.change.id)
