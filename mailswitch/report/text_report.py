@@ -1,0 +1,280 @@
+"""The report of one pass for people: what is due, what a review would add, what is held and what to do about it.
+
+Names that are simply kept are counted, long lists of held names are shortened; ``verbose`` lists everything. What a
+review would turn off is never shortened, because the reviewer answers for all of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TextIO
+
+from mailswitch.core.domain import Switch
+from mailswitch.core.ledger import Guard
+from mailswitch.core.reports import PassReport, ServerReport, summary_of
+from mailswitch.core.words import counted, duration
+from mailswitch.report.advice import advice
+from mailswitch.report.page import BAD, DIM, GOOD, STRONG, WARNING, Page, Part
+from mailswitch.report.sections import (
+    Named,
+    Section,
+    destination,
+    leading_code,
+    names_of,
+    open_changes,
+    plan_digest,
+    title,
+    what,
+)
+
+__all__ = ["print_report"]
+
+_MOST_HELD = 10
+_MOST_SERVERS = 5
+
+_CHANGING = (
+    (Section.TURNED_OFF, "Turned off", GOOD),
+    (Section.TURNED_ON, "Turned on again", GOOD),
+    (Section.FAILED, "Failed", BAD),
+    (Section.REFUSED, "Refused", BAD),
+    (Section.DUE_ON, "Due to be turned on again", WARNING),
+    (Section.DUE_OFF, "Due to be turned off", WARNING),
+    (Section.LIMITED, "Due to be turned off, but a limit stands in front", WARNING),
+)
+
+_TELLING = frozenset({Guard.PINNED, Guard.NEEDED_BY_ALIAS, Guard.STILL_RECEIVING, Guard.UNCONFIRMED})
+"""Guards whose text says more about the one name than their code does."""
+
+
+def print_report(
+    report: PassReport, stream: TextIO, *, is_terminal: bool, width: int | None, verbose: bool = False
+) -> None:
+    """Write the report of one pass.
+
+    Args:
+        report: The pass. If it is about some names only, all of them are listed.
+        stream: Where to; what its encoding cannot show is written out as escapes.
+        is_terminal: Whether colours are wanted.
+        width: In columns; None does not wrap, for pipes.
+        verbose: List kept names too, every held name, and every reason.
+    """
+    page = Page(is_terminal=is_terminal, width=width)
+    _TextReport(page, report, lists_all=verbose or report.is_partial).write()
+    page.write(stream)
+
+
+class _TextReport:
+    """One report on its way to a page."""
+
+    def __init__(self, page: Page, report: PassReport, *, lists_all: bool) -> None:
+        self._page = page
+        self._report = report
+        self._lists_all = lists_all
+        self._names = names_of(report)
+        self._has_servers = len(report.servers) > 1
+        self._digest = plan_digest(report, self._names)
+
+    def write(self) -> None:
+        self._head()
+        self._errors()
+        self._alerts()
+        for section, heading, style in _CHANGING:
+            self._changes(section, heading, style)
+        self._grouped(Section.REVIEW, "Would be turned off, but held for your review", WARNING, most=None)
+        self._grouped(Section.HELD, "Held", STRONG, most=None if self._lists_all else _MOST_HELD)
+        self._kept()
+        self._limits()
+        self._summary()
+        self._plan()
+
+    def _head(self) -> None:
+        report, page = self._report, self._page
+        took = duration(report.finished - report.started)
+        done = sum(1 for named in self._names if named.section in {Section.TURNED_OFF, Section.TURNED_ON})
+        what_is_it = "Dry run" if report.is_dry_run else "Pass"
+        ending = f"{counted(done, 'switch', 'switches')} turned" if done else "nothing was changed"
+        page.line(
+            (f"{what_is_it} of {_listed(report.servers)}", STRONG),
+            f", mode {report.mode}, {_when(report.started)}, {took}: {ending}",
+            "" if report.is_dry_run else f" (run {report.run_id})",
+        )
+        if report.pause is not None:
+            reason = f": {report.pause.reason}" if report.pause.reason else ""
+            page.line(
+                (f"Paused by {report.pause.by} since {_when(report.pause.at)}{reason}", WARNING),
+                "; no switch is turned until mailswitch resume",
+            )
+
+    def _errors(self) -> None:
+        failed = [(server.name, server.error) for server in self._report.servers if server.error is not None]
+        if failed:
+            self._page.section(f"Servers that failed: {len(failed)}", BAD)
+            self._page.rows(((name, BAD), error.code, error.text) for name, error in failed)
+
+    def _alerts(self) -> None:
+        refusals = {
+            (server.name, server.refusal.code, server.refusal.text)
+            for server in self._report.servers
+            if server.refusal is not None
+        }
+        # A refusal has a block of its own beside the plan line, with the command that passes it.
+        alerts = [alert for alert in self._report.alerts if (alert.server, alert.code, alert.text) not in refusals]
+        if alerts:
+            self._page.section(f"Alerts: {len(alerts)}", BAD)
+            self._page.rows(
+                (
+                    (str(alert.code), WARNING),
+                    *([alert.server] if self._has_servers else []),
+                    "" if alert.name is None else self._shown_name(alert.server, alert.name.text),
+                    alert.text,
+                )
+                for alert in alerts
+            )
+
+    def _shown_name(self, server: str, name: str) -> str:
+        for named in self._names:
+            if named.server.name == server and named.entry.domain.name.text == name:
+                return title(named.entry)
+        return name
+
+    def _changes(self, section: Section, heading: str, style: str) -> None:
+        names = self._in(section)
+        if not names:
+            return
+        self._page.section(f"{heading}: {len(names)}", style)
+        self._page.rows(self._row(named, _trouble(named) or self._reasons(named)) for named in names)
+
+    def _grouped(self, section: Section, heading: str, style: str, *, most: int | None) -> None:
+        names = self._in(section)
+        if not names:
+            return
+        self._page.section(f"{heading}: {len(names)}", style)
+        groups: dict[str, list[Named]] = {}
+        for named in names:
+            groups.setdefault(leading_code(named.entry), []).append(named)
+        for code, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+            self._page.line((f"{code}: {len(group)}", STRONG), (_dashed(advice(code)), DIM), indent=2)
+            shown = group if most is None or len(group) <= most + 1 else group[:most]
+            self._page.rows((self._row(named, self._why(named, code)) for named in shown), indent=4)
+            if len(shown) < len(group):
+                self._page.line((f"and {len(group) - len(shown)} more; --format csv lists them all", DIM), indent=4)
+
+    def _row(self, named: Named, why: str) -> Sequence[Part]:
+        entry = named.entry
+        server = [named.server.name] if self._has_servers else []
+        where = entry.finding.because if named.section in {Section.TURNED_ON, Section.DUE_ON} else destination(entry)
+        return (title(entry), *server, what(entry), where, why)
+
+    def _why(self, named: Named, code: str) -> str:
+        if self._lists_all:
+            return self._reasons(named)
+        decision = named.entry.decision
+        if not decision.holding:
+            # The route's own sentence; where it is all the destination says, once is enough.
+            because = named.entry.finding.because
+            return "" if because == destination(named.entry) else because
+        texts = {reason.code: reason.text for reason in decision.reasons}
+        words = [texts.get(guard, guard.value) for guard in decision.holding if guard in _TELLING]
+        words += [guard.value for guard in decision.holding if guard not in _TELLING and guard.value != code]
+        return "; ".join(words)
+
+    def _reasons(self, named: Named) -> str:
+        """Return everything but the route, or with all to be listed the route too."""
+        reasons = named.entry.decision.reasons
+        return "; ".join(
+            f"{reason.code}: {reason.text}"
+            for reason in reasons
+            if self._lists_all or reason.code != named.entry.finding.route.value
+        )
+
+    def _kept(self) -> None:
+        names = self._in(Section.KEPT)
+        if not names:
+            return
+        if self._lists_all:
+            self._page.section(f"Kept: {len(names)}")
+            self._page.rows(
+                self._row(named, f"switch {named.entry.domain.switch}; {self._reasons(named)}") for named in names
+            )
+            return
+        self._page.section(f"Kept: {len(names)}")
+        self._page.line(", ".join(f"{count} {words}" for words, count in _kept_counts(names)), indent=2)
+
+    def _limits(self) -> None:
+        refused = [server.refusal for server in self._report.servers if server.refusal is not None]
+        if not refused:
+            return
+        self._page.section("Refused by limits", BAD)
+        self._page.rows(((refusal.server, STRONG), refusal.code, refusal.text) for refusal in refused)
+        if not self._report.is_partial:
+            self._page.line(
+                "Once you have read the list above, pass the limit with: ", (self._command(), STRONG), indent=2
+            )
+
+    def _summary(self) -> None:
+        found = summary_of(self._report.servers)
+        now = len(self._in(Section.DUE_OFF)), len(self._in(Section.LIMITED)), len(self._in(Section.DUE_ON))
+        amounts = (
+            (found.done, "done"),
+            (found.failed, "failed"),
+            (now[0], "to turn off"),
+            (now[1], "stopped by a limit"),
+            (now[2], "to turn on again"),
+            (len(self._in(Section.REVIEW)), "on review"),
+            (len(self._in(Section.HELD)), "held"),
+            (found.keep, "kept"),
+        )
+        words = ", ".join(f"{amount} {word}" for amount, word in amounts if amount)
+        self._page.blank()
+        self._page.line(f"{counted(found.domains, 'name')}: {words}" if words else counted(found.domains, "name"))
+
+    def _plan(self) -> None:
+        if self._report.is_partial:
+            self._page.line("No plan to apply from this: it is about some names only. mailswitch report makes one.")
+            return
+        due, more = open_changes(self._names)
+        if not due and not more:
+            self._page.line(f"Plan {self._digest}: nothing to change")
+            return
+        amounts = [f"{len(due)} now"] if due else []
+        amounts += (
+            [f"{len(more)} more if you review them" if due else f"{len(more)} if you review them"] if more else []
+        )
+        self._page.line((f"Plan {self._digest}", STRONG), f": {', '.join(amounts)}: ", (self._command(), STRONG))
+
+    def _command(self) -> str:
+        return f"mailswitch once --apply --plan {self._digest}"
+
+    def _in(self, section: Section) -> list[Named]:
+        return [named for named in self._names if named.section is section]
+
+
+def _listed(servers: Sequence[ServerReport]) -> str:
+    if len(servers) == 1:
+        server = servers[0]
+        return f"{server.name} (Plesk {server.version})" if server.version else server.name
+    if len(servers) > _MOST_SERVERS:
+        return f"{len(servers)} servers"
+    return ", ".join(server.name for server in servers) or "no server"
+
+
+def _when(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _dashed(text: str) -> str:
+    return f" - {text}" if text else ""
+
+
+def _trouble(named: Named) -> str:
+    return named.entry.error or ""
+
+
+def _kept_counts(names: Iterable[Named]) -> list[tuple[str, int]]:
+    """Count kept names by what is kept about them, the most frequent first."""
+    counts = Counter(
+        "off already" if named.entry.domain.switch is Switch.OFF else named.entry.finding.route.value for named in names
+    )
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
