@@ -31,6 +31,7 @@ __all__ = [
     "Observation",
     "Published",
     "Vantage",
+    "VantageCount",
     "address",
     "is_routable",
 ]
@@ -177,6 +178,17 @@ class Vantage:
     """Who runs it: a quorum counts operators, not resolvers."""
     address: Address | None = field(default=None, compare=False)
     """Where it is asked; one of a server's own addresses is no public view of that server's domains."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VantageCount:
+    """How one vantage fared in a sweep."""
+
+    vantage: Vantage
+    queries: int
+    """Questions put to it (a retried question counts once)."""
+    failures: int
+    """Questions that ended without an answer to rely on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

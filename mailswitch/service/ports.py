@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -22,7 +21,7 @@ from mailswitch.core.ledger import (
     ServerPass,
     ServerState,
 )
-from mailswitch.core.mx import HostAnswer, Observation, Vantage
+from mailswitch.core.mx import HostAnswer, Observation, Vantage, VantageCount
 from mailswitch.core.names import DomainName, NamePattern
 from mailswitch.core.policy import Route
 
@@ -64,17 +63,6 @@ class Panel(Protocol):
 
     def close(self) -> None:
         """Give back connections. Harmless when called again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VantageCount:
-    """How one vantage fared in a sweep."""
-
-    vantage: Vantage
-    queries: int
-    """Questions put to it (a retried question counts once)."""
-    failures: int
-    """Questions that ended without an answer to rely on."""
 
 
 class Sweep(Protocol):
