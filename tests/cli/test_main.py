@@ -71,7 +71,7 @@ def test_no_command_shows_help_and_is_a_usage_error(capsys: pytest.CaptureFixtur
 
 
 def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["reprot"]) == 2
+    assert main(["reporrt"]) == 2
 
     assert "Did you mean 'report'?" in capsys.readouterr().err
 
