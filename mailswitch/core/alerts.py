@@ -62,9 +62,7 @@ def _re_enabled(report: ServerReport) -> Iterable[Alert]:
         shown = ", ".join(str(name) for name in names[:_MOST_NAMED])
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
         text = f"{counted(len(names), 'name')} turned on against mailswitch, by hand or by a plan sync: {shown}{more}"
-        yield Alert(
-            code=Guard.RE_ENABLED, server=report.name, name=names[0] if len(names) == 1 else None, text=text
-        )
+        yield Alert(code=Guard.RE_ENABLED, server=report.name, name=names[0] if len(names) == 1 else None, text=text)
 
 
 def _noted(report: ServerReport) -> Iterable[Alert]:
@@ -80,8 +78,8 @@ def _unwatched(report: ServerReport, mode: Mode) -> Iterable[Alert]:
     ours = [entry for entry in report.domains if _is_off_by_us(entry)]
     if mode is Mode.REPORT and ours:
         text = (
-            f"{counted(len(ours), 'switch is', 'switches are')} off by mailswitch, and in mode report nobody turns them "
-            "on again when mail comes back: use mode enforce, or restore them with mailswitch revert --all"
+            f"{counted(len(ours), 'switch is', 'switches are')} off by mailswitch, and in mode report nobody turns "
+            "them on again when mail comes back: use mode enforce, or restore them with mailswitch revert --all"
         )
         yield Alert(code="unwatched", server=report.name, name=None, text=text)
 

@@ -9,6 +9,9 @@ from datetime import date, datetime, timedelta
 __all__ = ["Deliveries", "Evidence", "MailLog", "NoEvidence"]
 
 
+_PREFIX_LENGTH = {4: 24, 6: 48}
+
+
 @dataclass(frozen=True, slots=True)
 class NoEvidence:
     """Nothing local to ask; ``reason`` is for people ("no readable mail log")."""
@@ -25,6 +28,14 @@ class Deliveries:
     """A /24 or a /48."""
     messages: int
     last: datetime
+    """When the last of them came."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for anything that would make one sender look like many, or many messages like few."""
+        if self.network.prefixlen != _PREFIX_LENGTH[self.network.version]:
+            raise ValueError(f"{self.network} is neither a /24 nor a /48")
+        if self.messages < 1:
+            raise ValueError(f"{self.messages} messages are no deliveries")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from mailswitch.core.domain import Inventory, ServerIdentity, Switch
+from mailswitch.core.domain import Inventory, ServerAddress, ServerIdentity, Switch
 from mailswitch.core.history import LONGEST_GAP
 from mailswitch.core.ledger import DomainHistory, ServerState
 from mailswitch.core.mx import is_routable
@@ -64,7 +64,7 @@ def change_refusal(server: str, limits: Limits, *, names: int, planned: int, rec
         planned: How many turn-offs this pass would make by itself.
         recent: How many were made in the 24 hours before, reviewed ones not counted.
     """
-    by_share = max(math.floor(limits.share * names), _LEAST_SHARE)
+    by_share = max(_share_of(limits.share, names), _LEAST_SHARE)
     allowed, key = min((limits.changes, "limits.changes"), (by_share, "limits.share"))
     if planned == 0 or planned + recent <= allowed:
         return None
@@ -94,12 +94,11 @@ def unknown_refusal(
     definite = [
         route
         for history, route in before
-        if history.route is not None
-        and (history.unknown_since is None or now - history.unknown_since <= LONGEST_GAP)
+        if history.route is not None and (history.unknown_since is None or now - history.unknown_since <= LONGEST_GAP)
     ]
     if definite:
         unknown = sum(1 for route in definite if route is Route.UNKNOWN)
-        if unknown <= limits.unknown_share * len(definite):
+        if unknown <= _share_of(limits.unknown_share, len(definite)):
             return None
         text = (
             f"{unknown} of {len(definite)} names with a known route are unknown now, more than limits.unknown_share "
@@ -107,22 +106,22 @@ def unknown_refusal(
         )
         return Refusal(server=server, code="limits.unknown_share", text=text)
     for vantage in vantages:
-        if vantage.failures > limits.unknown_share * vantage.queries:
+        if vantage.failures > _share_of(limits.unknown_share, vantage.queries):
             text = (
-                f"vantage {vantage.name} failed {vantage.failures} of {vantage.queries} questions in a first pass, more "
-                f"than limits.unknown_share allows: {limits.unknown_share:.0%}; look at it with mailswitch doctor"
+                f"vantage {vantage.name} failed {vantage.failures} of {vantage.queries} questions in a first pass, "
+                f"more than limits.unknown_share allows: {limits.unknown_share:.0%}; look at it with mailswitch doctor"
             )
             return Refusal(server=server, code="limits.unknown_share", text=text)
     return None
 
 
 def inventory_refusal(inventory: Inventory, state: ServerState | None, now: datetime) -> Refusal | None:
-    """Refuse all turn-offs where a panel suddenly lists far fewer names; the smaller number is normal after 24 hours."""
+    """Refuse all turn-offs where a panel suddenly lists far fewer names; after 24 hours fewer are normal."""
     size = len(inventory.domains)
     if state is None or not _is_shrunk(size, state.inventory_size):
         return None
     since = state.smaller_since or now
-    if timedelta(0) <= now - since and now - since >= DAY:
+    if now - since >= DAY:
         return None
     what = "lists no names" if size == 0 else f"lists only {counted(size, 'name')}"
     text = (
@@ -155,8 +154,7 @@ def identity_refusal(
         identity: What counts as ours, configuration included.
         routes: Each name's switch with the route found.
     """
-    unmapped = [entry.address for entry in inventory.addresses if _is_unmapped(entry.address.version, entry.public)]
-    private = [str(found) for found in unmapped if not is_routable(found)]
+    private = [str(entry.address) for entry in inventory.addresses if _is_unreachable(entry)]
     if private and not identity.has_routable_ipv4:
         text = (
             f"{', '.join(private)} is private, the panel names no public address for it and no routable IPv4 address "
@@ -176,8 +174,15 @@ def identity_refusal(
     return Refusal(server=inventory.server, code="ours-incomplete", text=text)
 
 
-def _is_unmapped(version: int, public: object) -> bool:
-    return version == 4 and public is None
+def _is_unreachable(entry: ServerAddress) -> bool:
+    """Whether an IPv4 address is private and NAT maps nothing to it that can be reached from outside."""
+    known = (entry.address,) if entry.public is None else (entry.address, entry.public)
+    return entry.address.version == 4 and not any(is_routable(found) for found in known)
+
+
+def _share_of(share: float, total: int) -> int:
+    """Return the whole number that ``share`` allows; 29 % of 100 is 29, whatever binary fractions make of it."""
+    return math.floor(round(share * total, 6))
 
 
 def _is_shrunk(size: int, normal: int) -> bool:

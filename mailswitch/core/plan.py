@@ -1,7 +1,7 @@
 """The plan of one pass: what would change by itself, what a review would add, and a digest of both.
 
-The digest binds a review to what was seen: server, kind, name, from, to, route and exchanges of every entry, sorted. Times,
-TTLs, counters, held and kept names are not in it, so it stays the same while nothing that matters does.
+The digest binds a review to what was seen: server, kind, name, from, to, route and exchanges of every entry, sorted.
+Times, TTLs, counters, held and kept names are not in it, so it stays the same while nothing that matters does.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ class PlannedChange:
     exchanges: tuple[DomainName, ...]
     """Distinct and sorted."""
 
+    def __post_init__(self) -> None:
+        """Bring the exchanges into order: a reviewed plan read from a file may list them otherwise."""
+        object.__setattr__(self, "exchanges", tuple(sorted(set(self.exchanges))))
+
     def __str__(self) -> str:
         """Return the entry in words."""
         where = ", ".join(str(exchange) for exchange in self.exchanges)
@@ -42,7 +46,7 @@ class PlannedChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All changes of one pass. Built sorted by `plan_of`-like callers; order never matters to the digest."""
+    """All changes of one pass. Its order never matters to the digest."""
 
     changes: tuple[PlannedChange, ...] = ()
     """What the mode does by itself now (in mode report: what ``once --apply`` would do)."""
@@ -65,7 +69,7 @@ def digest_of(entries: Iterable[PlannedChange]) -> str:
             entry.switch_from.value,
             entry.switch_to.value,
             entry.route.value,
-            sorted(exchange.text for exchange in entry.exchanges),
+            [exchange.text for exchange in entry.exchanges],
         ]
         for entry in entries
     )

@@ -29,8 +29,8 @@ _BY_ACTION = {Action.KEEP: Verdict.KEEP, Action.HOLD: Verdict.HOLD, Action.TURN_
 def verdict(switch: Switch, route: Route, action: Action, claim: Claim) -> Verdict:
     """Return the verdict for one name.
 
-    A switch that cannot be read or is not configured is judged like one that is on; the guard *not-managed* holds it, so
-    that the report says what would happen if it were managed.
+    A switch that cannot be read or is not configured is judged like one that is on; the guard *not-managed* holds it,
+    so that the report says what would happen if it were managed.
 
     Args:
         switch: Where the switch stands now.
