@@ -51,7 +51,7 @@ def finding_of(opinions: Sequence[Opinion], *, tendency: Tendency, quorum: int) 
     """Combine all opinions there are about one name.
 
     Args:
-        opinions: The first opinion alone where it changes nothing, otherwise those of all vantages; at most one of each.
+        opinions: The first opinion alone where it changes nothing, otherwise one of each vantage.
         tendency: What the decision table says to a route of this name, before guards.
         quorum: How many different operators it takes to change anything.
     """
@@ -59,12 +59,12 @@ def finding_of(opinions: Sequence[Opinion], *, tendency: Tendency, quorum: int) 
     if not definite:
         reasons = dict.fromkeys(f"{opinion.vantage.name}: {opinion.because}" for opinion in opinions)
         return _unknown(opinions, "; ".join(reasons) or "no vantage was asked")
-    by_route: dict[Route, list[Opinion]] = {}
-    for opinion in definite:
-        by_route.setdefault(opinion.route, []).append(opinion)
+    by_route = {route: group for route in Route if (group := [one for one in definite if one.route is route])}
     agreed = [route for route, group in by_route.items() if _operators(group) >= quorum]
     if len(agreed) > 1:
-        agreed = [route for route in agreed if route in HERE_ROUTES and tendency(route) is Verdict.TURN_ON]
+        # Mail is being refused: of two quorums the one that turns on again wins, here before gateway.
+        grounds = [route for route in agreed if tendency(route) is Verdict.TURN_ON]
+        agreed = sorted(grounds, key=lambda route: route not in HERE_ROUTES)[:1]
     if len(agreed) == 1:
         return _agreed(opinions, agreed[0], by_route, tendency, quorum)
     if len(by_route) == 1:
@@ -91,7 +91,8 @@ def unasked() -> Finding:
 def _agreed(
     opinions: Sequence[Opinion], route: Route, by_route: dict[Route, list[Opinion]], tendency: Tendency, quorum: int
 ) -> Finding:
-    dissent = [opinion for other, group in by_route.items() if other is not route for opinion in group]
+    # Who sees an exchange of ours and cannot tell the rest answers all the same: mail may come here.
+    dissent = [one for one in opinions if one.route is not route and (one.route is not Route.UNKNOWN or one.is_here)]
     if dissent and tendency(route) is Verdict.TURN_OFF:
         return _unknown(opinions, f"the vantages disagree: {_views([*by_route[route], *dissent])}")
     notes = (Reason(code="dissent", text=f"not every vantage agrees: {_views(dissent)}"),) if dissent else ()
@@ -146,7 +147,7 @@ def _merged(group: Sequence[Opinion]) -> tuple[ExchangeSeen, ...]:
 
 
 def _operators(group: Sequence[Opinion]) -> int:
-    return len({opinion.vantage.operator for opinion in group})
+    return len({opinion.vantage.operator.strip().casefold() for opinion in group})
 
 
 def _views(group: Sequence[Opinion]) -> str:

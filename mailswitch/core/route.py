@@ -2,7 +2,8 @@
 
 Facts:
 
-- Senders try the best preference first and every exchange of it; a worse one is reached when those fail (RFC 5321 §5.1).
+- Senders try the best preference first and every exchange of it; a worse one is reached when those fail
+  (RFC 5321 §5.1).
 - Without MX records the name's own addresses are the exchange, with preference 0 (RFC 5321 §5.1).
 - A null MX stands alone; among other records it means nothing (RFC 7505 §3).
 - An exchange must not be a CNAME (RFC 2181 §10.3); many are, and senders follow them.
@@ -18,6 +19,7 @@ from typing import assert_never
 
 from mailswitch.core.domain import ServerIdentity
 from mailswitch.core.mx import (
+    MX,
     Address,
     Addresses,
     HostAnswer,
@@ -30,6 +32,7 @@ from mailswitch.core.mx import (
     Observation,
     Published,
     Vantage,
+    address,
     is_routable,
 )
 from mailswitch.core.names import DomainName
@@ -38,6 +41,7 @@ from mailswitch.core.providers import ProviderKind, ProviderTable
 
 __all__ = ["ExchangeSeen", "Opinion", "Reason", "opinion_of"]
 
+_NULL_MX = "a null MX says that the domain takes no mail"
 _CAUTIOUS_KINDS = (
     (ProviderKind.FORWARDER, Route.FORWARDER, "a forwarding service ({})"),
     (ProviderKind.GATEWAY, Route.GATEWAY, "an inbound filter that relays back ({})"),
@@ -78,11 +82,13 @@ class Opinion:
     ttl: timedelta = timedelta(0)
     notes: tuple[Reason, ...] = ()
     is_remembered: bool = False
+    has_ours: bool = False
+    """Some exchange is ours, even where an unanswered question about another one leaves the route unknown."""
 
     @property
     def is_here(self) -> bool:
         """Whether this vantage sees mail come to this server in any way."""
-        return self.route in HERE_ROUTES
+        return self.has_ours or self.route in HERE_ROUTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,11 @@ class _Host:
         return None
 
     @property
+    def is_missing(self) -> bool:
+        """Whether the exchange definitely does not exist."""
+        return isinstance(self.answer, NoSuchHost)
+
+    @property
     def defect(self) -> str | None:
         """Why nobody can deliver to this exchange, where that is certain."""
         match self.answer:
@@ -132,24 +143,17 @@ class _Host:
 
 def opinion_of(observation: Observation, identity: ServerIdentity, providers: ProviderTable) -> Opinion:
     """Return the route of one observation, seen from the server that ``identity`` describes. First match wins."""
-    opinion = _opinion(observation, identity, providers)
-    if observation.vantage.address is not None and identity.has(observation.vantage.address):
-        return _plain(
-            observation,
-            Route.UNKNOWN,
-            f"vantage {observation.vantage.name} is at an address of this server, so it is no public view",
-        )
-    return opinion
-
-
-def _opinion(observation: Observation, identity: ServerIdentity, providers: ProviderTable) -> Opinion:
+    where = observation.vantage.address
+    if where is not None and identity.has(where):
+        because = f"vantage {observation.vantage.name} is at an address of this server, so it is no public view"
+        return _plain(observation, Route.UNKNOWN, because)
     match observation.mx:
         case Indeterminate(reason=reason):
             return _plain(observation, Route.UNKNOWN, f"no answer about MX: {reason}")
         case NoSuchDomain(ttl=ttl):
             return _plain(observation, Route.NO_DOMAIN, f"{observation.name} does not exist in public DNS", ttl)
         case NullMX(ttl=ttl):
-            return _plain(observation, Route.NO_MAIL, "a null MX says that the domain takes no mail", ttl)
+            return _plain(observation, Route.NO_MAIL, _NULL_MX, ttl)
         case NoMX(ttl=ttl):
             return _implicit(observation, identity, ttl)
         case Published() as published:
@@ -184,32 +188,23 @@ def _implicit(observation: Observation, identity: ServerIdentity, ttl: timedelta
 def _published(
     observation: Observation, published: Published, identity: ServerIdentity, providers: ProviderTable
 ) -> Opinion:
-    seen = tuple(
-        sorted(
-            ExchangeSeen(
-                preference=record.preference,
-                exchange=record.exchange,
-                addresses=() if record.exchange.is_root else _sorted(observation.host(record.exchange)),
-            )
-            for record in published.records
-        )
-    )
+    seen = tuple(sorted(_seen(observation, record) for record in published.records))
     hosts = [_Host(entry, observation.host(entry.exchange), identity) for entry in seen if not entry.exchange.is_root]
-    notes: tuple[Reason, ...] = ()
     if not hosts:
-        route, because = Route.NO_MAIL, "a null MX says that the domain takes no mail"
-    else:
-        if len(hosts) < len(seen):
-            notes = (Reason(code="null-mx-ignored", text="a null MX among other MX records means nothing"),)
-        best = [host for host in hosts if host.seen.preference == hosts[0].seen.preference]
-        route, because = _explicit(best, hosts[len(best) :], providers)
+        return _plain(observation, Route.NO_MAIL, _NULL_MX, published.ttl)
+    notes: tuple[Reason, ...] = ()
+    if len(hosts) < len(seen):
+        notes = (Reason(code="null-mx-ignored", text="a null MX among other MX records means nothing"),)
+    best = [host for host in hosts if host.seen.preference == hosts[0].seen.preference]
+    route, because = _explicit(best, hosts[len(best) :], providers)
     provider = None
     if route is Route.ELSEWHERE:
-        dead = [host for host in hosts if host.defect is not None]
         notes += tuple(
-            Reason(code="exchange-ignored", text=f"{host.defect}: no mail goes there, ignored") for host in dead
+            Reason(code="exchange-ignored", text=f"{host.defect}: no mail goes there, ignored")
+            for host in hosts
+            if host.is_missing
         )
-        provider = _provider([host for host in hosts if host.defect is None], providers)
+        provider = _provider([host for host in hosts if not host.is_missing], providers)
     return Opinion(
         vantage=observation.vantage,
         route=route,
@@ -219,7 +214,13 @@ def _published(
         ttl=published.ttl,
         notes=notes,
         is_remembered=observation.is_remembered,
+        has_ours=any(host.is_ours for host in hosts),
     )
+
+
+def _seen(observation: Observation, record: MX) -> ExchangeSeen:
+    addresses = () if record.exchange.is_root else _sorted(observation.host(record.exchange))
+    return ExchangeSeen(preference=record.preference, exchange=record.exchange, addresses=addresses)
 
 
 def _explicit(best: list[_Host], worse: list[_Host], providers: ProviderTable) -> tuple[Route, str]:
@@ -279,9 +280,11 @@ def _canonical(answer: HostAnswer) -> tuple[DomainName, ...]:
 
 
 def _sorted(answer: HostAnswer) -> tuple[Address, ...]:
+    """Return the addresses in order, an IPv4-mapped one as the IPv4 address that is compared with ours."""
     if not isinstance(answer, Addresses):
         return ()
-    return tuple(sorted(answer.addresses, key=lambda found: (found.version, int(found))))
+    plain = {address(str(found)) for found in answer.addresses}
+    return tuple(sorted(plain, key=lambda found: (found.version, int(found))))
 
 
 def _listed(addresses: tuple[Address, ...]) -> str:
