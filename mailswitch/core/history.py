@@ -15,7 +15,7 @@ from mailswitch.core.ledger import Claim, DomainHistory, ServerState
 from mailswitch.core.policy import HERE_ROUTES, Confirmation, Route
 from mailswitch.core.quorum import Finding
 
-__all__ = ["LONGEST_GAP", "Moment", "advance", "confirmation_window", "is_confirmed", "needed_spread"]
+__all__ = ["LONGEST_GAP", "Moment", "advance", "caching_time", "confirmation_window", "is_confirmed", "needed_spread"]
 
 LONGEST_GAP = timedelta(days=7)
 _LONGEST_TTL = timedelta(days=7)
@@ -39,13 +39,19 @@ def confirmation_window(finding: Finding, confirm: Confirmation) -> timedelta:
 
 def needed_spread(history: DomainHistory, window: timedelta) -> timedelta:
     """Return the time the sightings must be spread over: old answers live in caches for their TTL (RFC 2181 §8)."""
-    return max(window, min(history.ttl, _LONGEST_TTL)) if window else timedelta(0)
+    return max(window, caching_time(history)) if window else timedelta(0)
+
+
+def caching_time(history: DomainHistory) -> timedelta:
+    """Return how long senders may still act on an old answer: its TTL, capped at 7 days as caches do (RFC 8767 §4)."""
+    return min(history.ttl, _LONGEST_TTL)
 
 
 def is_confirmed(history: DomainHistory, finding: Finding, confirm: Confirmation) -> bool:
     """Whether the current route was seen often and long enough, this pass included."""
     needed = needed_spread(history, confirmation_window(finding, confirm))
-    return history.sightings >= confirm.sightings and history.credited >= needed
+    is_of_route = history.route is finding.route
+    return is_of_route and history.sightings >= confirm.sightings and history.credited >= needed
 
 
 def advance(
@@ -59,9 +65,9 @@ def advance(
         if history.unknown_since is None and finding.opinions:
             history = replace(history, unknown_since=moment.now)
     else:
+        history = _routed(history, finding, moment, confirm)
         if history.unknown_since is not None:
             history = replace(history, unknown_since=None)
-        history = _routed(history, finding, moment, confirm)
     if finding.is_seen_here and finding.route not in HERE_ROUTES:
         history = _reset_by_dissent(history, moment.now)
     return history
@@ -85,7 +91,9 @@ def _routed(history: DomainHistory, finding: Finding, moment: Moment, confirm: C
     is_here = finding.route in HERE_ROUTES
     if finding.route is not history.route:
         left_here = history.route in HERE_ROUTES and not is_here
-        seen_here = moment.now if moment.server is None else min(moment.server.last_pass, moment.now)
+        passes = () if moment.server is None else (moment.server.last_pass,)
+        doubts = () if history.unknown_since is None else (history.unknown_since,)
+        seen_here = min(moment.now, *passes, *doubts)
         history = replace(
             history,
             route=finding.route,
@@ -125,6 +133,4 @@ def _sighted(history: DomainHistory, finding: Finding, now: datetime, confirm: C
 
 def _reset_by_dissent(history: DomainHistory, now: datetime) -> DomainHistory:
     """One vantage alone sees mail here: no decision, but nothing is confirmed and it counts as seen here."""
-    return replace(
-        history, sightings=0, last_sighting=None, credited=timedelta(0), last_seen_here=now, was_here=True
-    )
+    return replace(history, sightings=0, last_sighting=None, credited=timedelta(0), last_seen_here=now, was_here=True)
