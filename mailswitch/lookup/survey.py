@@ -1,0 +1,281 @@
+"""Public DNS as the service sees it: sweeps over many names from several vantages.
+
+A first opinion comes from one vantage, which rotates over names and passes; the hosts it leads to are shared by all
+names and asked for once. All opinions come from every vantage, hosts included. No vantage is asked a question twice in
+a sweep, so what the first opinion heard is part of the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zlib
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import dns.rdatatype
+
+from mailswitch.core.errors import ResolverError
+from mailswitch.core.mx import (
+    Addresses,
+    HostAnswer,
+    Indeterminate,
+    MXAnswer,
+    NoAddress,
+    NoMX,
+    NoSuchDomain,
+    NoSuchHost,
+    NullMX,
+    Observation,
+    Published,
+    Vantage,
+    VantageCount,
+)
+from mailswitch.core.names import DomainName
+from mailswitch.lookup.client import VantageClient
+from mailswitch.lookup.replies import Reply, Unreliable, host_answer, mx_answer
+from mailswitch.lookup.vantages import Timing, VantageSettings
+
+__all__ = ["VantageSweep", "VantageView", "open_public_view"]
+
+_HOST_TYPES = (dns.rdatatype.A, dns.rdatatype.AAAA)
+
+_COMPLETE = 2
+_T = TypeVar("_T")
+_HostQuestion = tuple[DomainName, dns.rdatatype.RdataType]
+
+
+@dataclass(frozen=True, slots=True)
+class _MXHeard:
+    mx: MXAnswer
+    canonical: tuple[DomainName, ...]
+    at: datetime
+
+
+class VantageSweep:
+    """The lookups of one pass (see service.ports.Sweep). Made by VantageView.sweep and used by one thread."""
+
+    def __init__(
+        self,
+        *,
+        settings: Sequence[VantageSettings],
+        timing: Timing,
+        now: Callable[[], datetime],
+        remaining: Callable[[], float],
+        runner: asyncio.Runner,
+        rotation: int,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self._vantages = tuple(each.vantage for each in settings)
+        self._clients = tuple(VantageClient(each, timing, remaining) for each in settings)
+        self._concurrency = timing.concurrency
+        self._now = now
+        self._runner = runner
+        self._rotation = rotation
+        self._progress = progress
+        self._finished = 0
+        self._mx: dict[tuple[int, DomainName], _MXHeard] = {}
+        self._hosts: dict[tuple[int, DomainName], HostAnswer] = {}
+        self._shared: dict[DomainName, HostAnswer] = {}
+
+    def first_opinions(self, names: Iterable[DomainName]) -> dict[DomainName, Observation]:
+        """Ask one vantage about each name; exchanges are shared by all names.
+
+        An indeterminate MX answer is returned as it is; a host one vantage cannot tell is asked of the next one. Tells
+        the progress of MX answers, which are most of the work.
+        """
+        chosen = {name: self._choice(name) for name in names}
+        return self._runner.run(self._first_opinions(chosen))
+
+    def all_opinions(self, names: Iterable[DomainName]) -> dict[DomainName, tuple[Observation, ...]]:
+        """Ask every vantage about each name, exchanges included; in configuration order."""
+        return self._runner.run(self._all_opinions(tuple(dict.fromkeys(names))))
+
+    def host_answers(self, names: Iterable[DomainName]) -> dict[DomainName, tuple[HostAnswer, ...]]:
+        """Ask every vantage for the addresses of each host; in configuration order."""
+        hosts = tuple(dict.fromkeys(names))
+        self._runner.run(self._ask_hosts([hosts] * len(self._vantages)))
+        return {host: tuple(self._hosts[index, host] for index in range(len(self._vantages))) for host in hosts}
+
+    def counts(self) -> tuple[VantageCount, ...]:
+        """Return how each vantage has fared so far."""
+        return tuple(
+            VantageCount(vantage=vantage, queries=client.queries, failures=client.failures)
+            for vantage, client in zip(self._vantages, self._clients, strict=True)
+        )
+
+    async def _first_opinions(self, chosen: Mapping[DomainName, int]) -> dict[DomainName, Observation]:
+        await self._ask_mx(self._by_vantage(chosen.items()), self._tell)
+        hosts = dict.fromkeys(host for name, index in chosen.items() for host in self._leads_to(index, name))
+        await self._ask_shared(hosts)
+        return {name: self._observation(index, name, self._shared.__getitem__) for name, index in chosen.items()}
+
+    async def _all_opinions(self, names: Sequence[DomainName]) -> dict[DomainName, tuple[Observation, ...]]:
+        everyone = range(len(self._vantages))
+        await self._ask_mx([names] * len(self._vantages))
+        await self._ask_hosts(
+            [tuple(dict.fromkeys(host for name in names for host in self._leads_to(each, name))) for each in everyone]
+        )
+        return {name: tuple(self._observation(each, name, self._own(each)) for each in everyone) for name in names}
+
+    def _own(self, index: int) -> Callable[[DomainName], HostAnswer]:
+        """What this very vantage said about hosts."""
+        return lambda host: self._hosts[index, host]
+
+    async def _ask_mx(self, wanted: Sequence[Sequence[DomainName]], tell: Callable[[], None] = lambda: None) -> None:
+        """Ask each vantage for the MX of its names."""
+
+        async def ask(index: int, name: DomainName) -> None:
+            reply = await self._clients[index].ask(name, dns.rdatatype.MX)
+            canonical = () if isinstance(reply, Unreliable) else reply.canonical
+            self._mx[index, name] = _MXHeard(mx_answer(reply), canonical, self._now())
+            tell()
+
+        await self._spread(
+            [[name for name in names if (index, name) not in self._mx] for index, names in enumerate(wanted)], ask
+        )
+
+    async def _ask_hosts(self, wanted: Sequence[Sequence[DomainName]]) -> None:
+        """Ask each vantage for the addresses of its hosts."""
+        missing = [[host for host in hosts if (at, host) not in self._hosts] for at, hosts in enumerate(wanted)]
+        replies: dict[tuple[int, _HostQuestion], Reply] = {}
+
+        async def ask(index: int, question: _HostQuestion) -> None:
+            replies[index, question] = await self._clients[index].ask(*question)
+
+        await self._spread([[(host, rdtype) for host in hosts for rdtype in _HOST_TYPES] for hosts in missing], ask)
+        for index, hosts in enumerate(missing):
+            for host in hosts:
+                a, aaaa = (replies[index, (host, rdtype)] for rdtype in _HOST_TYPES)
+                self._hosts[index, host] = host_answer(a, aaaa)
+
+    async def _ask_shared(self, hosts: Iterable[DomainName]) -> None:
+        """Ask one vantage for each host not asked for yet, and the next one for those it cannot tell."""
+        left = [host for host in hosts if host not in self._shared]
+        for turn in range(len(self._vantages)):
+            chosen = {host: self._choice(host, turn) for host in left}
+            await self._ask_hosts(self._by_vantage(chosen.items()))
+            for host, index in chosen.items():
+                answer = self._hosts[index, host]
+                if host not in self._shared or _completeness(answer) > _completeness(self._shared[host]):
+                    self._shared[host] = answer
+            left = [host for host in left if _completeness(self._shared[host]) < _COMPLETE]
+
+    async def _spread(self, work: Sequence[Iterable[_T]], ask: Callable[[int, _T], Awaitable[None]]) -> None:
+        """Do each vantage's work with a bounded number of questions under way at it; none waits for another vantage."""
+
+        async def work_off(index: int, items: Iterator[_T]) -> None:
+            for item in items:
+                await ask(index, item)
+
+        async with asyncio.TaskGroup() as group:
+            for index, items in enumerate(work):
+                shared = iter(items)
+                for _ in range(self._concurrency):
+                    group.create_task(work_off(index, shared))
+
+    def _observation(self, index: int, name: DomainName, answer: Callable[[DomainName], HostAnswer]) -> Observation:
+        heard = self._mx[index, name]
+        return Observation(
+            name=name,
+            vantage=self._vantages[index],
+            at=heard.at,
+            mx=heard.mx,
+            hosts=tuple((host, answer(host)) for host in self._leads_to(index, name)),
+            canonical=heard.canonical,
+        )
+
+    def _leads_to(self, index: int, name: DomainName) -> tuple[DomainName, ...]:
+        """The hosts whose addresses decide where mail for ``name`` goes (RFC 5321 §5.1)."""
+        match self._mx[index, name].mx:
+            case Published(records=records):
+                return tuple(sorted({record.exchange for record in records if not record.exchange.is_root}))
+            case NoMX():
+                return (name,)
+            case NullMX() | NoSuchDomain() | Indeterminate():
+                return ()
+
+    def _choice(self, name: DomainName, turn: int = 0) -> int:
+        return (zlib.crc32(name.text.encode()) + self._rotation + turn) % len(self._vantages)
+
+    def _by_vantage(self, chosen: Iterable[tuple[DomainName, int]]) -> list[list[DomainName]]:
+        wanted: list[list[DomainName]] = [[] for _ in self._vantages]
+        for name, index in chosen:
+            wanted[index].append(name)
+        return wanted
+
+    def _tell(self) -> None:
+        self._finished += 1
+        if self._progress is not None:
+            self._progress(self._finished)
+
+
+class VantageView:
+    """Public DNS, seen from several vantages (see service.ports.PublicView)."""
+
+    def __init__(
+        self,
+        settings: Sequence[VantageSettings],
+        timing: Timing,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._settings = tuple(settings)
+        self._timing = timing
+        self._now = now
+        self._monotonic = monotonic
+
+    @property
+    def vantages(self) -> tuple[Vantage, ...]:
+        """The vantages in configuration order."""
+        return tuple(each.vantage for each in self._settings)
+
+    @contextmanager
+    def sweep(self, *, rotation: int, progress: Callable[[int], None] | None = None) -> Iterator[VantageSweep]:
+        """Open a sweep; its deadline runs from now.
+
+        ``rotation`` shifts who gives the first opinion; ``progress`` is told how many names have their first opinion,
+        a number that only grows.
+        """
+        end = self._monotonic() + self._timing.deadline.total_seconds()
+        with asyncio.Runner() as runner:
+            yield VantageSweep(
+                settings=self._settings,
+                timing=self._timing,
+                now=self._now,
+                remaining=lambda: end - self._monotonic(),
+                runner=runner,
+                rotation=rotation,
+                progress=progress,
+            )
+
+
+def open_public_view(
+    vantages: Sequence[VantageSettings],
+    timing: Timing,
+    now: Callable[[], datetime],
+    monotonic: Callable[[], float] = time.monotonic,
+) -> VantageView:
+    """Return the public view that the vantages are together; nothing is asked before a sweep.
+
+    ``now`` gives aware UTC moments, ``monotonic`` seconds for the deadline.
+
+    Raises:
+        ResolverError: there is no vantage.
+    """
+    if not vantages:
+        raise ResolverError("public DNS cannot be asked: no vantage is configured; add one under dns.vantages")
+    return VantageView(vantages, timing, now, monotonic)
+
+
+def _completeness(answer: HostAnswer) -> int:
+    match answer:
+        case Indeterminate():
+            return 0
+        case Addresses(unanswered=str()):
+            return 1
+        case Addresses() | NoAddress() | NoSuchHost():
+            return _COMPLETE

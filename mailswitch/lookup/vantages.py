@@ -1,0 +1,64 @@
+"""Which resolvers are asked, and how patiently."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from mailswitch.core.mx import Address, Vantage
+
+__all__ = ["Timing", "Transport", "VantageSettings"]
+
+
+class Transport(StrEnum):
+    """How a vantage is spoken to."""
+
+    UDP = "udp"
+    """UDP with EDNS, and TCP where an answer is truncated (RFC 7766 §5)."""
+    TCP = "tcp"
+    """TCP only, for networks where UDP can be spoofed on path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VantageSettings:
+    """One recursive resolver to ask."""
+
+    name: str
+    operator: str
+    """Who runs it: a quorum counts operators."""
+    address: Address
+    port: int = 53
+    transport: Transport = Transport.UDP
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a port outside 1-65535."""
+        if not 1 <= self.port <= 65535:
+            raise ValueError(f"port {self.port} of vantage {self.name!r} is not within 1-65535")
+
+    @property
+    def vantage(self) -> Vantage:
+        """The vantage as observations name it."""
+        return Vantage(name=self.name, operator=self.operator, address=self.address)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long and how hard vantages are asked. The defaults are far below what public resolvers allow."""
+
+    timeout: timedelta = timedelta(seconds=3)
+    """For one try of one question, a change to TCP apart, which has as long again."""
+    tries: int = 3
+    deadline: timedelta = timedelta(minutes=30)
+    """For a whole sweep; what is not answered by then is indeterminate."""
+    concurrency: int = 50
+    """Questions under way at one vantage."""
+    rate: float | None = 200.0
+    """Packets a second to one vantage; None for no limit."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a value that would ask nothing or wait for nothing."""
+        if self.timeout <= timedelta(0) or self.deadline <= timedelta(0):
+            raise ValueError("the time-out and the deadline of lookups are longer than nothing")
+        if self.tries < 1 or self.concurrency < 1 or (self.rate is not None and self.rate <= 0):
+            raise ValueError("tries, concurrency and rate of lookups are above 0")
