@@ -89,6 +89,10 @@ class PublicDNSServer:
         with self._lock:
             return Counter(self._queries)
 
+    def replace(self, records: PublicRecords) -> None:
+        """Answer from other records from now on: a customer changed the public DNS."""
+        self._records = records
+
     def start(self) -> None:
         """Listen; returns when queries are answered.
 
