@@ -66,22 +66,26 @@ class Page:
         self.line((title, style))
 
     def rows(self, rows: Iterable[Sequence[Part]], *, indent: int = 2) -> None:
-        """Add rows of equally many cells with their columns aligned; a narrow page has one cell a line instead."""
+        """Add rows of equally many cells with their columns aligned; a narrow page has one cell a line instead.
+
+        A column that is empty in every row is left out.
+        """
         every = [[_joined([cell]) for cell in row] for row in rows]
-        if not every:
-            return
+        filled = [place for place in range(len(every[0]) if every else 0) if any(row[place].plain for row in every)]
         if self._console.width < _NARROW:
             for row in every:
-                filled = [cell for cell in row if cell.plain]
-                for number, cell in enumerate(filled):
-                    self._console.print(Padding(cell, (0, 0, 0, indent + (2 if number else 0)), expand=False))
-            return
-        table = Table.grid(padding=(0, 2, 0, 0))
-        for _ in every[0]:
-            table.add_column(overflow="fold")
-        for row in every:
-            table.add_row(*row)
-        self._console.print(Padding(table, (0, 0, 0, indent), expand=False))
+                self._stack([cell for cell in row if cell.plain], indent)
+        elif filled:
+            table = Table.grid(padding=(0, 2, 0, 0))
+            for _ in filled:
+                table.add_column(overflow="fold")
+            for row in every:
+                table.add_row(*(row[place] for place in filled))
+            self._console.print(Padding(table, (0, 0, 0, indent), expand=False))
+
+    def _stack(self, cells: Sequence[Text], indent: int) -> None:
+        for number, cell in enumerate(cells):
+            self._console.print(Padding(cell, (0, 0, 0, indent + (2 if number else 0)), expand=False))
 
     def write(self, stream: TextIO) -> None:
         """Write the page; what the stream's encoding cannot show is written out as an escape."""

@@ -31,7 +31,7 @@ from mailswitch.report.sections import (
 
 __all__ = ["print_report"]
 
-_MOST_HELD = 10
+_MOST_HELD = 5
 _MOST_SERVERS = 5
 
 _CHANGING = (
@@ -43,6 +43,8 @@ _CHANGING = (
     (Section.DUE_OFF, "Due to be turned off", WARNING),
     (Section.LIMITED, "Due to be turned off, but a limit stands in front", WARNING),
 )
+
+_TURNED_OFF = frozenset({Section.TURNED_OFF, Section.FAILED, Section.REFUSED, Section.DUE_OFF, Section.LIMITED})
 
 _TELLING = frozenset({Guard.PINNED, Guard.NEEDED_BY_ALIAS, Guard.STILL_RECEIVING, Guard.UNCONFIRMED})
 """Guards whose text says more about the one name than their code does."""
@@ -164,29 +166,24 @@ class _TextReport:
     def _row(self, named: Named, why: str) -> Sequence[Part]:
         entry = named.entry
         server = [named.server.name] if self._has_servers else []
-        where = entry.finding.because if named.section in {Section.TURNED_ON, Section.DUE_ON} else destination(entry)
+        says_route = self._lists_all or not (entry.decision.holding or named.section in _TURNED_OFF)
+        where = entry.finding.because if says_route else destination(entry)
         return (title(entry), *server, what(entry), where, why)
 
     def _why(self, named: Named, code: str) -> str:
         if self._lists_all:
             return self._reasons(named)
         decision = named.entry.decision
-        if not decision.holding:
-            # The route's own sentence; where it is all the destination says, once is enough.
-            because = named.entry.finding.because
-            return "" if because == destination(named.entry) else because
         texts = {reason.code: reason.text for reason in decision.reasons}
         words = [texts.get(guard, guard.value) for guard in decision.holding if guard in _TELLING]
         words += [guard.value for guard in decision.holding if guard not in _TELLING and guard.value != code]
         return "; ".join(words)
 
     def _reasons(self, named: Named) -> str:
-        """Return everything but the route, or with all to be listed the route too."""
-        reasons = named.entry.decision.reasons
+        """Return the guards and notes; the route's own sentence stands in the column before."""
+        route = named.entry.finding.route.value
         return "; ".join(
-            f"{reason.code}: {reason.text}"
-            for reason in reasons
-            if self._lists_all or reason.code != named.entry.finding.route.value
+            f"{reason.code}: {reason.text}" for reason in named.entry.decision.reasons if reason.code != route
         )
 
     def _kept(self) -> None:
@@ -196,11 +193,12 @@ class _TextReport:
         if self._lists_all:
             self._page.section(f"Kept: {len(names)}")
             self._page.rows(
-                self._row(named, f"switch {named.entry.domain.switch}; {self._reasons(named)}") for named in names
+                (*self._row(named, f"switch {named.entry.domain.switch}"), self._reasons(named)) for named in names
             )
             return
-        self._page.section(f"Kept: {len(names)}")
-        self._page.line(", ".join(f"{count} {words}" for words, count in _kept_counts(names)), indent=2)
+        counts = ", ".join(f"{count} {words}" for words, count in _kept_counts(names))
+        self._page.blank()
+        self._page.line((f"Kept: {len(names)}", STRONG), f" ({counts})")
 
     def _limits(self) -> None:
         refused = [server.refusal for server in self._report.servers if server.refusal is not None]
