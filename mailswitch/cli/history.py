@@ -1,0 +1,37 @@
+"""``history``: the changes on record."""
+
+from __future__ import annotations
+
+import click
+
+from mailswitch.cli import session
+from mailswitch.cli.invocation import Invocation
+
+__all__ = ["history"]
+
+
+@click.command()
+@click.argument("domain", required=False)
+@click.option("--run", metavar="ID", help="Only the changes of this run.")
+@session.server_option
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="At most so many.")
+@session.format_option
+@click.pass_obj
+def history(
+    invocation: Invocation, *, domain: str | None, run: str | None, server: str | None, limit: int, form: str
+) -> int:
+    """List the changes on record, newest first: who turned what, when, why, and what came of it.
+
+    The JSON form has each change's evidence: what every vantage answered at the time.
+    """
+    from mailswitch.report.records import changes_json, print_changes
+
+    name = None if domain is None else session.typed_names((domain,))[0]
+    _, setup = session.opened(invocation)
+    reader = setup.ledger.reader()
+    try:
+        found = reader.changes(name=name, run_id=run, server=server, limit=limit)
+    finally:
+        reader.close()
+    session.show(form, changes_json(found), lambda page, look: print_changes(found, page, **look))
+    return 0

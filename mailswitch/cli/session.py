@@ -1,0 +1,172 @@
+"""What every command does first and last: settings, who is asking, names as typed, output, progress."""
+
+from __future__ import annotations
+
+import getpass
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from mailswitch.cli.invocation import Invocation
+from mailswitch.core.errors import ConfigError, InvalidName
+from mailswitch.core.names import DomainName
+from mailswitch.report.clean import printable
+
+if TYPE_CHECKING:
+    from mailswitch.config.settings import Settings
+    from mailswitch.service.observe import Progress
+    from mailswitch.service.setup import Setup
+
+__all__ = [
+    "format_option",
+    "is_terminal",
+    "opened",
+    "progress_bar",
+    "say",
+    "say_json",
+    "server_option",
+    "show",
+    "typed_names",
+    "who",
+    "width",
+    "written",
+]
+
+_PROGRESS_AFTER_SECONDS = 2.0
+
+format_option = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print it."
+)
+
+server_option = click.option("--server", metavar="NAME", help="Only this server of the configuration.")
+
+
+def opened(invocation: Invocation, *, server: str | None = None) -> tuple[Settings, Setup]:
+    """Return the checked settings, and what a pass works with.
+
+    Raises:
+        ConfigError: with every problem of the configuration, or because no server is called ``server``.
+    """
+    from mailswitch.config.settings import find_settings
+    from mailswitch.service.wiring import setup_of
+
+    settings = find_settings(invocation.config)
+    if server is not None:
+        settings.server(server)
+    return settings, setup_of(settings)
+
+
+def who() -> str:
+    """Return who is asking, for the record: the user behind sudo where there is one."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = f"uid {os.getuid()}"
+    behind = os.environ.get("SUDO_USER")
+    return printable(f"{behind} as {name}" if behind and behind != name else name)
+
+
+def typed_names(texts: Sequence[str]) -> tuple[DomainName, ...]:
+    """Return the names somebody typed, U-labels included.
+
+    Raises:
+        ConfigError: with every text that is no name.
+    """
+    from mailswitch.config.names import parse_name
+
+    names: list[DomainName] = []
+    problems: list[str] = []
+    for text in texts:
+        try:
+            names.append(parse_name(text))
+        except InvalidName as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(tuple(problems))
+    return tuple(dict.fromkeys(names))
+
+
+def is_terminal() -> bool:
+    """Whether standard output is a terminal that may be coloured."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def width() -> int | None:
+    """Return the terminal's width in columns; None in a pipe."""
+    return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else None
+
+
+def say(text: str) -> None:
+    """Print lines for people, with everything that could upset a terminal written out."""
+    click.echo(printable(text, keep_newlines=True))
+
+
+def say_json(document: Any) -> None:
+    """Print a JSON document."""
+    click.echo(json.dumps(document, ensure_ascii=True, indent=2))
+
+
+@contextmanager
+def progress_bar(words: str) -> Iterator[Progress | None]:
+    """Show a bar on a terminal for what takes longer than two seconds; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import Progress as Bar
+
+    started = time.monotonic()
+    with Bar(transient=True, console=_error_console()) as bar:
+        task = bar.add_task(words, total=None, visible=False)
+
+        def tell(done: int, total: int) -> None:
+            is_slow = time.monotonic() - started > _PROGRESS_AFTER_SECONDS
+            bar.update(task, completed=done, total=total, visible=is_slow)
+
+        yield tell
+
+
+def _error_console() -> Any:
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def written(path: Path | None, text: str) -> None:
+    """Write a report to a file, or to standard output.
+
+    The file is made readable by its owner alone, and replaced by rename, so that a symlink is not written through and
+    a reader never sees half of it.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    if path is None:
+        click.echo(text, nl=not text.endswith("\n"))
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor, not a path
+            stream.write(text if text.endswith("\n") else text + "\n")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ConfigError(f"{path}: the report cannot be written there: {error.strerror}") from error
+
+
+def show(form: str, document: str, print_text: Callable[[TextIO, dict[str, Any]], None]) -> None:
+    """Print one thing as a JSON document or for people; the printer gets the page and how it may look."""
+    if form == "json":
+        click.echo(document, nl=False)
+        return
+    page = io.StringIO()
+    print_text(page, {"is_terminal": is_terminal(), "width": width()})
+    click.echo(page.getvalue(), nl=False)

@@ -1,0 +1,125 @@
+"""The only place that builds adapters: from checked settings to everything a pass works with."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from mailswitch.config.providers import load_table
+from mailswitch.config.servers import ServerSection
+from mailswitch.config.settings import Settings, local_additions, policy_for
+from mailswitch.config.values import Transport as WrittenTransport
+from mailswitch.ledger.place import open_place
+from mailswitch.lookup.survey import open_public_view
+from mailswitch.lookup.vantages import Timing, Transport, VantageSettings
+from mailswitch.plesk.local_cli import LocalSettings, open_local
+from mailswitch.plesk.secret import Secret
+from mailswitch.plesk.tls import TlsSettings
+from mailswitch.plesk.transport import Credentials, Key, Login, TransportLimits
+from mailswitch.plesk.xml_api import XmlApiSettings, open_xml_api
+from mailswitch.service.ports import LedgerPlace, Panel, PublicView
+from mailswitch.service.setup import ManagedServer, Setup
+
+__all__ = ["new_run_id", "setup_of", "utc_now"]
+
+
+def utc_now() -> datetime:
+    """Return this moment as the program's one clock tells it."""
+    return datetime.now(UTC)
+
+
+def new_run_id() -> str:
+    """Return the id of a new run: the moment, so that ids sort, and a few random digits."""
+    return f"{utc_now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def setup_of(settings: Settings) -> Setup:
+    """Build everything a pass works with. Nothing is connected to and no file is opened yet.
+
+    Raises:
+        ConfigError: an adapter cannot be built from the settings.
+    """
+    return Setup(
+        mode=settings.mode,
+        servers=tuple(_server(settings, server) for server in settings.servers),
+        public_view=public_view_of(settings),
+        providers=load_table(settings.policy.providers),
+        ledger=ledger_of(settings),
+        now=utc_now,
+        new_run_id=new_run_id,
+    )
+
+
+def ledger_of(settings: Settings) -> LedgerPlace:
+    """Return where the ledger is."""
+    return open_place(settings.ledger)
+
+
+def vantages_of(settings: Settings) -> tuple[VantageSettings, ...]:
+    """Return the vantages as the lookup adapter takes them."""
+    return tuple(
+        VantageSettings(
+            name=one.name,
+            operator=one.vantage.operator,
+            address=one.address.address,
+            port=one.address.port,
+            transport=Transport.TCP if one.address.transport is WrittenTransport.TCP else Transport.UDP,
+        )
+        for one in settings.dns.vantages
+    )
+
+
+def timing_of(settings: Settings) -> Timing:
+    """Return how patiently vantages are asked."""
+    dns = settings.dns
+    return Timing(
+        timeout=dns.timeout, tries=dns.tries, deadline=dns.deadline, concurrency=dns.concurrency, rate=float(dns.rate)
+    )
+
+
+def public_view_of(settings: Settings) -> PublicView:
+    """Return public DNS, as the configured vantages see it."""
+    return open_public_view(vantages_of(settings), timing_of(settings), now=utc_now)
+
+
+def _server(settings: Settings, server: ServerSection) -> ManagedServer:
+    additions = local_additions(server)
+    return ManagedServer(
+        name=server.name,
+        panel_kind=server.panel,
+        open_panel=panel_opener(settings, server),
+        policy=policy_for(settings, server.name),
+        addresses=additions.addresses,
+        networks=additions.networks,
+        hosts=additions.hosts,
+        is_confirmed=additions.is_confirmed,
+    )
+
+
+def panel_opener(settings: Settings, server: ServerSection) -> Callable[[], Panel]:
+    """Return what opens a server's panel, each time anew."""
+    if server.panel == "local":
+        local = LocalSettings(server=server.name, executable=server.plesk)
+        return lambda: open_local(local)
+    if server.url is None:
+        raise ValueError("the configuration let an xml-api server without url pass")
+    remote = XmlApiSettings(
+        server=server.name,
+        url=server.url,
+        credentials=_credentials(settings, server),
+        tls=TlsSettings(
+            ca_file=server.tls.ca_file,
+            server_name=None if server.tls.server_name is None else server.tls.server_name.text,
+            fingerprints=server.tls.fingerprint_sha256,
+            verify=server.tls.verify,
+        ),
+        limits=TransportLimits(connect_timeout=server.connect_timeout, read_timeout=server.read_timeout),
+        chunk=server.chunk,
+    )
+    return lambda: open_xml_api(remote)
+
+
+def _credentials(settings: Settings, server: ServerSection) -> Credentials:
+    secret = Secret(settings.secret(server))
+    return Key(secret) if server.login is None else Login(name=server.login, password=secret)
