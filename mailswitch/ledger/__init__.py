@@ -1,1 +1,1 @@
-"""The durable record in SQL; imports core."""
+"""The durable record in SQL: tables, migrations, store, locks; imports core. Start at `place.open_place`."""

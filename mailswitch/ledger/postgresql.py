@@ -1,0 +1,216 @@
+"""A ledger in a PostgreSQL schema: how it is locked and opened.
+
+Facts:
+
+- A session's advisory lock ends with the session, however that ends (PostgreSQL manual, 13.3.5). It is taken on the
+  connection that writes, so that a pass which lost the one can no longer use the other. A pooler between us and the
+  server must therefore pool sessions, not transactions.
+- Its key is 64 bits, and counts in one database: it is made of the schema's name, so that ledgers in two schemas of one
+  database do not stop each other.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from hashlib import blake2b
+
+from sqlalchemy import URL, BigInteger, Engine, NullPool, cast, column, create_engine, func, select, table
+from sqlalchemy import Connection as _Connection
+
+from mailswitch.core.errors import AlreadyRunning, LedgerError
+from mailswitch.ledger.lock import retry_while_running, running_message
+from mailswitch.ledger.reader import EmptyLedger, StoredReader
+from mailswitch.ledger.schema import check_readable, is_current, migrate
+from mailswitch.ledger.session import Session
+from mailswitch.ledger.store import StoredLedger
+
+__all__ = ["PostgreSQLPlace"]
+
+_PATIENCE = timedelta(seconds=30)
+_STATEMENT_LIMIT = timedelta(minutes=5)
+_HALF = 2**32
+_LONGEST_APPLICATION_NAME = 63
+# libpq's words (PostgreSQL manual, 34.1.2); a server that went away is noticed within two minutes.
+_CONNECTION_LIMITS = {
+    "connect_timeout": "15",
+    "keepalives_idle": "30",
+    "keepalives_interval": "15",
+    "keepalives_count": "4",
+    "tcp_user_timeout": "90000",
+}
+
+
+class PostgreSQLPlace:
+    """The database of a ledger; nothing is connected before one of its methods is called."""
+
+    def __init__(self, url: URL) -> None:
+        """Keep the URL, which may hold a password, where no message or repr shows it."""
+        self._url = url
+        self._secrets = tuple(
+            value
+            for value in (str(url.password or ""), *map(str, (url.query.get("password"), url.query.get("sslpassword"))))
+            if value not in {"", "None"}
+        )
+
+    def __repr__(self) -> str:
+        """Return the place without user, password and options."""
+        return f"PostgreSQLPlace({self.shown})"
+
+    @property
+    def shown(self) -> str:
+        """The place in messages."""
+        return repr(
+            URL.create(
+                "postgresql", host=self._url.host, port=self._url.port, database=self._url.database
+            ).render_as_string(hide_password=True)
+        )
+
+    def reader(self) -> StoredReader | EmptyLedger:
+        """Open for reading only; see LedgerPlace.
+
+        Raises:
+            LedgerError: it cannot be read, or has a schema that this program does not know.
+        """
+        session = self.reading_session()
+        try:
+            if check_readable(session):
+                return StoredReader(session)
+        except BaseException:
+            session.close()
+            raise
+        session.close()
+        return EmptyLedger()
+
+    @contextmanager
+    def locked(self) -> Iterator[StoredLedger]:
+        """Hold the pass lock and open for writing; see LedgerPlace.
+
+        Raises:
+            AlreadyRunning: another process holds the lock.
+            LedgerError: it cannot be opened or migrated.
+        """
+        with self._writing(_PATIENCE) as session, _advisory_lock(session):
+            migrate(session)
+            yield StoredLedger(session)
+
+    @contextmanager
+    def writer(self, *, wait: timedelta) -> Iterator[StoredLedger]:
+        """Open for a short write beside a running pass; see LedgerPlace.
+
+        Raises:
+            AlreadyRunning: the ledger has to be made or migrated, and somebody held the pass lock for all of ``wait``.
+            LedgerError: it cannot be opened or migrated.
+        """
+        with self._writing(wait) as session:
+            retry_while_running(lambda: _bring_up_to_date(session), wait)
+            yield StoredLedger(session)
+
+    def reading_session(self) -> Session:
+        """Connect for reading: the server itself refuses writes, and each transaction sees one state."""
+        engine = self._engine().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        return self._connected(engine, _PATIENCE)
+
+    @contextmanager
+    def _writing(self, wait: timedelta) -> Iterator[Session]:
+        session = self._connected(self._engine(), wait)
+        try:
+            yield session
+        finally:
+            session.close()
+
+    def _connected(self, engine: Engine, wait: timedelta) -> Session:
+        session = Session(engine, self.shown, secrets=self._secrets)
+        try:
+            with session.transaction("open") as connection:
+                _set_up(connection, wait)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def _engine(self) -> Engine:
+        ours = {**_CONNECTION_LIMITS, "application_name": _application_name()}
+        given = {word: value for word, value in ours.items() if word not in self._url.query}
+        try:
+            return create_engine(self._url, poolclass=NullPool, hide_parameters=True, connect_args=given)
+        except ImportError as error:
+            raise LedgerError(
+                f"cannot open the ledger {self.shown}: the PostgreSQL driver is not installed; "
+                "install mailswitch with its `postgresql` extra"
+            ) from error
+
+
+def _application_name() -> str:
+    return f"mailswitch {os.getpid()}@{socket.gethostname()}"[:_LONGEST_APPLICATION_NAME]
+
+
+def _set_up(connection: _Connection, wait: timedelta) -> None:
+    """Bound every wait, and undo server settings that would make a commit less than durable."""
+    setting = func.set_config
+    words = {
+        "TimeZone": "UTC",
+        "statement_timeout": str(_STATEMENT_LIMIT // timedelta(milliseconds=1)),
+        # 0 would mean for ever.
+        "lock_timeout": str(max(1, wait // timedelta(milliseconds=1))),
+    }
+    if connection.execute(select(func.current_setting("synchronous_commit"))).scalar_one() == "off":
+        words["synchronous_commit"] = "on"
+    is_for_transaction_only = False
+    connection.execute(select(*(setting(word, value, is_for_transaction_only) for word, value in words.items())))
+
+
+def _bring_up_to_date(session: Session) -> None:
+    if is_current(session):
+        return
+    with _advisory_lock(session):
+        migrate(session)
+
+
+@contextmanager
+def _advisory_lock(session: Session) -> Iterator[None]:
+    with session.transaction("lock") as connection:
+        schema = connection.execute(select(func.current_schema())).scalar_one()
+        if schema is None:
+            raise LedgerError(
+                f"cannot lock the ledger {session.place}: its search path names no schema that exists; make the schema"
+            )
+        key = int.from_bytes(blake2b(f"mailswitch {schema}".encode(), digest_size=8).digest(), signed=True)
+        if not connection.execute(select(func.pg_try_advisory_lock(key))).scalar_one():
+            raise AlreadyRunning(running_message(session.place, _holder(connection, key)))
+    try:
+        yield
+    finally:
+        _unlock(session, key)
+
+
+def _unlock(session: Session, key: int) -> None:
+    """Unlock at once: the server would notice a closed connection only a little later.
+
+    On a broken connection there is nothing left to unlock, and the error that broke it is the one to show.
+    """
+    try:
+        with session.transaction("unlock") as connection:
+            connection.execute(select(func.pg_advisory_unlock(key)))
+    except LedgerError:
+        session.close()
+
+
+def _holder(connection: _Connection, key: int) -> str | None:
+    locks = table("pg_locks", column("locktype"), column("classid"), column("objid"), column("pid"), column("granted"))
+    activity = table("pg_stat_activity", column("pid"), column("application_name"))
+    high, low = divmod(key % 2**64, _HALF)
+    return connection.execute(
+        select(activity.c.application_name)
+        .join_from(activity, locks, activity.c.pid == locks.c.pid)
+        .where(
+            locks.c.locktype == "advisory",
+            cast(locks.c.classid, BigInteger) == high,
+            cast(locks.c.objid, BigInteger) == low,
+            locks.c.granted,
+        )
+        .limit(1)
+    ).scalar_one_or_none()

@@ -1,0 +1,182 @@
+"""Reading a ledger: the stored one, and the empty one that stands for a ledger not made yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Select, Table, func, select
+
+from mailswitch.core.ledger import Approval, Change, DomainHistory, Pause, Pin, Run, ServerPass, ServerState
+from mailswitch.core.names import DomainName
+from mailswitch.ledger import tables
+from mailswitch.ledger.rows import columns_of, damage_told, value_maker
+from mailswitch.ledger.session import Session
+
+__all__ = ["EmptyLedger", "StoredReader"]
+
+_V = TypeVar("_V", Approval, Change, Pause, Pin, Run, ServerPass, ServerState)
+
+
+class StoredReader:
+    """A ledger's rows as values; satisfies LedgerReader. Each method sees one state of the ledger."""
+
+    def __init__(self, session: Session) -> None:
+        """Read through ``session``, which is closed with the reader."""
+        self._session = session
+
+    def run_count(self) -> int:
+        """Return how many runs were recorded."""
+        with self._reading() as connection:
+            return connection.execute(select(func.count()).select_from(tables.runs)).scalar_one()
+
+    def histories(self, server: str) -> dict[DomainName, DomainHistory]:
+        """Return what is remembered of each name of a server."""
+        table = tables.names
+        columns = columns_of(table, DomainHistory)
+        history = value_maker(DomainHistory)
+        with self._reading() as connection:
+            rows = connection.execute(select(*columns, table.c.name).where(table.c.server == server))
+            return {row[-1]: history(row) for row in rows}
+
+    def server_state(self, server: str) -> ServerState | None:
+        """Return what is remembered of a server; None before its first pass."""
+        return self._one(
+            ServerState, _all(tables.server_states, ServerState).where(tables.server_states.c.server == server)
+        )
+
+    def pins(self) -> tuple[Pin, ...]:
+        """Return every pin, expired ones included, oldest first."""
+        table = tables.pins
+        return self._many(Pin, _all(table, Pin).order_by(table.c.at, table.c.pattern))
+
+    def approvals(self) -> tuple[Approval, ...]:
+        """Return every approval, expired ones included, oldest first."""
+        table = tables.approvals
+        return self._many(Approval, _all(table, Approval).order_by(table.c.at, table.c.server, table.c.name))
+
+    def pause(self) -> Pause | None:
+        """Return the pause in force, if any."""
+        return self._one(Pause, _all(tables.pause, Pause))
+
+    def changes(
+        self,
+        *,
+        server: str | None = None,
+        name: DomainName | None = None,
+        run_id: str | None = None,
+        change_id: int | None = None,
+        since: datetime | None = None,
+        limit: int | None = None,
+    ) -> tuple[Change, ...]:
+        """Return changes and open intents that match all that is given, newest first."""
+        table = tables.changes
+        given = {table.c.server: server, table.c.name: name, table.c.run_id: run_id, table.c.id: change_id}
+        wanted = _all(table, Change).where(*(column == value for column, value in given.items() if value is not None))
+        if since is not None:
+            wanted = wanted.where(table.c.intended_at >= since)
+        return self._many(Change, wanted.order_by(table.c.id.desc()).limit(limit))
+
+    def unsettled(self, server: str | None = None) -> tuple[Change, ...]:
+        """Return the intents without an outcome, oldest first."""
+        table = tables.changes
+        wanted = _all(table, Change).where(table.c.outcome.is_(None))
+        if server is not None:
+            wanted = wanted.where(table.c.server == server)
+        return self._many(Change, wanted.order_by(table.c.id))
+
+    def last_run(self) -> Run | None:
+        """Return the run started last; by the order of recording, which no clock can turn round."""
+        return self._one(Run, _all(tables.runs, Run).order_by(tables.runs.c.number.desc()).limit(1))
+
+    def last_passes(self) -> tuple[ServerPass, ...]:
+        """Return the last pass of each server ever recorded, by server name."""
+        table = tables.server_passes
+        last = select(func.max(table.c.number)).group_by(table.c.server)
+        found = self._many(ServerPass, _all(table, ServerPass).where(table.c.number.in_(last)))
+        return tuple(sorted(found, key=lambda done: done.server))
+
+    def recent_passes(self, server: str, *, limit: int) -> tuple[ServerPass, ...]:
+        """Return a server's last passes, newest first."""
+        table = tables.server_passes
+        wanted = _all(table, ServerPass).where(table.c.server == server)
+        return self._many(ServerPass, wanted.order_by(table.c.number.desc()).limit(limit))
+
+    def close(self) -> None:
+        """Give back connections. Harmless when called again."""
+        self._session.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._session.transaction("read") as connection, damage_told(self._session.place):
+            yield connection
+
+    def _many(self, kind: type[_V], wanted: Select[Any]) -> tuple[_V, ...]:
+        with self._reading() as connection:
+            return tuple(map(value_maker(kind), connection.execute(wanted)))
+
+    def _one(self, kind: type[_V], wanted: Select[Any]) -> _V | None:
+        return next(iter(self._many(kind, wanted)), None)
+
+
+class EmptyLedger:
+    """A ledger that does not exist yet; satisfies LedgerReader."""
+
+    def run_count(self) -> int:
+        """Return 0."""
+        return 0
+
+    def histories(self, server: str) -> dict[DomainName, DomainHistory]:
+        """Return nothing."""
+        return {}
+
+    def server_state(self, server: str) -> ServerState | None:
+        """Return None."""
+
+    def pins(self) -> tuple[Pin, ...]:
+        """Return nothing."""
+        return ()
+
+    def approvals(self) -> tuple[Approval, ...]:
+        """Return nothing."""
+        return ()
+
+    def pause(self) -> Pause | None:
+        """Return None."""
+
+    def changes(
+        self,
+        *,
+        server: str | None = None,
+        name: DomainName | None = None,
+        run_id: str | None = None,
+        change_id: int | None = None,
+        since: datetime | None = None,
+        limit: int | None = None,
+    ) -> tuple[Change, ...]:
+        """Return nothing."""
+        return ()
+
+    def unsettled(self, server: str | None = None) -> tuple[Change, ...]:
+        """Return nothing."""
+        return ()
+
+    def last_run(self) -> Run | None:
+        """Return None."""
+
+    def last_passes(self) -> tuple[ServerPass, ...]:
+        """Return nothing."""
+        return ()
+
+    def recent_passes(self, server: str, *, limit: int) -> tuple[ServerPass, ...]:
+        """Return nothing."""
+        return ()
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def _all(table: Table, kind: type[_V]) -> Select[Any]:
+    return select(*columns_of(table, kind))

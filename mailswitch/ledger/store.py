@@ -1,0 +1,179 @@
+"""Writing a ledger: each method is one transaction, on the disk when it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mailswitch.core.errors import LedgerError
+from mailswitch.core.ledger import (
+    Approval,
+    Change,
+    Claim,
+    DomainHistory,
+    Outcome,
+    Pause,
+    Pin,
+    Run,
+    ServerPass,
+    ServerState,
+)
+from mailswitch.core.names import DomainName, NamePattern
+from mailswitch.core.policy import Route
+from mailswitch.ledger import tables
+from mailswitch.ledger.reader import StoredReader
+from mailswitch.ledger.rows import row_of
+
+__all__ = ["StoredLedger"]
+
+_CLAIM = ("claim", "claim_change", "claim_route", "claim_exchanges")
+
+
+class StoredLedger(StoredReader):
+    """A ledger that can be written; satisfies Ledger. Safe to share between threads, which then take turns."""
+
+    def begin_run(self, run: Run) -> None:
+        """Record that a pass started.
+
+        Raises:
+            LedgerError: it cannot be written, or there is a run of this id.
+        """
+        with self._session.transaction("write to") as connection:
+            connection.execute(insert(tables.runs), row_of(run))
+
+    def finish_run(self, run: Run) -> None:
+        """Record how the pass with ``run.id`` ended.
+
+        Raises:
+            LedgerError: it cannot be written, or there is no such run.
+        """
+        with self._session.transaction("write to") as connection:
+            done = connection.execute(update(tables.runs).where(tables.runs.c.id == run.id).values(row_of(run)))
+            if done.rowcount != 1:
+                raise LedgerError(f"cannot write to the ledger {self._session.place}: it has no run {run.id!r}")
+
+    def record_pass(
+        self, state: ServerState | None, done: ServerPass, histories: Mapping[DomainName, DomainHistory]
+    ) -> None:
+        """Record one server's part of a pass in one transaction; names that are not in ``histories`` keep their rows.
+
+        Recorded twice for one run and server, the later one counts.
+
+        Raises:
+            LedgerError: it cannot be written, or its run was not begun; nothing of it is kept then.
+        """
+        rows = [{"server": done.server, "name": name, **row_of(history)} for name, history in histories.items()]
+        with self._session.transaction("write to") as connection:
+            _upsert(connection, tables.server_passes, [row_of(done)], key=("run_id", "server"))
+            if state is not None:
+                _upsert(connection, tables.server_states, [row_of(state)], key=("server",))
+            if rows:
+                _upsert(connection, tables.names, rows, key=("server", "name"))
+
+    def intend(self, change: Change) -> int:
+        """Record the intent of a change, durably, and return its id.
+
+        Raises:
+            LedgerError: it cannot be written; the change must not be made then.
+            ValueError: ``change`` has an id or an outcome already.
+        """
+        if change.id is not None or change.outcome is not None or change.finished_at is not None:
+            raise ValueError(f"the change of {change.name} is no new intent: it has an id or an outcome")
+        row = row_of(change)
+        del row["id"]
+        with self._session.transaction("write to") as connection:
+            given: Any = connection.execute(insert(tables.changes).values(row)).inserted_primary_key
+            return int(given[0])
+
+    def settle(
+        self,
+        change_id: int,
+        *,
+        outcome: Outcome,
+        error: str | None,
+        at: datetime,
+        claim: Claim | None,
+        claim_route: Route | None = None,
+        claim_exchanges: tuple[DomainName, ...] = (),
+    ) -> None:
+        """Record a change's outcome, and with ``claim`` whose the switch is now, in one transaction.
+
+        A change that has an outcome already keeps it, and then the claim is left alone too.
+
+        Raises:
+            LedgerError: it cannot be written, or there is no such change.
+        """
+        table = tables.changes
+        with self._session.transaction("write to") as connection:
+            settled = connection.execute(
+                update(table)
+                .where(table.c.id == change_id, table.c.outcome.is_(None))
+                .values(outcome=outcome, error=error, finished_at=at)
+            )
+            whose = connection.execute(
+                select(table.c.server, table.c.name).where(table.c.id == change_id)
+            ).one_or_none()
+            if whose is None:
+                raise LedgerError(f"cannot write to the ledger {self._session.place}: it has no change {change_id}")
+            if settled.rowcount != 1 or claim is None:
+                return
+            claimed = DomainHistory(
+                first_seen=at,
+                claim=claim,
+                claim_change=change_id,
+                claim_route=claim_route,
+                claim_exchanges=claim_exchanges,
+            )
+            row = {"server": whose.server, "name": whose.name, **row_of(claimed)}
+            _upsert(connection, tables.names, [row], key=("server", "name"), only=_CLAIM)
+
+    def add_pin(self, pin: Pin) -> None:
+        """Record a pin; one for the same pattern replaces the former."""
+        with self._session.transaction("write to") as connection:
+            _upsert(connection, tables.pins, [row_of(pin)], key=("pattern",))
+
+    def remove_pin(self, pattern: NamePattern) -> bool:
+        """Remove the pin of exactly this pattern; return whether there was one."""
+        with self._session.transaction("write to") as connection:
+            return connection.execute(delete(tables.pins).where(tables.pins.c.pattern == pattern)).rowcount > 0
+
+    def add_approval(self, approval: Approval) -> None:
+        """Record an approval; one for the same server and name replaces the former."""
+        with self._session.transaction("write to") as connection:
+            _upsert(connection, tables.approvals, [row_of(approval)], key=("server", "name"))
+
+    def set_pause(self, pause: Pause | None) -> None:
+        """Pause, or with None resume."""
+        with self._session.transaction("write to") as connection:
+            connection.execute(delete(tables.pause))
+            if pause is not None:
+                connection.execute(insert(tables.pause), {"id": 1, **row_of(pause)})
+
+
+def _upsert(
+    connection: Connection,
+    table: Table,
+    rows: list[dict[str, Any]],
+    *,
+    key: tuple[str, ...],
+    only: tuple[str, ...] | None = None,
+) -> None:
+    """Insert rows; where ``key`` is there already, write the columns ``only``, or all that the rows hold."""
+    changed = [column for column in rows[0] if column not in key] if only is None else only
+    # The two dialects spell the same clause, and SQLAlchemy has no common word for it.
+    if connection.dialect.name == "postgresql":
+        into = postgresql.insert(table)
+        connection.execute(
+            into.on_conflict_do_update(index_elements=key, set_={column: into.excluded[column] for column in changed}),
+            rows,
+        )
+    else:
+        onto = sqlite.insert(table)
+        connection.execute(
+            onto.on_conflict_do_update(index_elements=key, set_={column: onto.excluded[column] for column in changed}),
+            rows,
+        )
