@@ -64,7 +64,7 @@ def advance(
     if finding.route is Route.UNKNOWN:
         if history.unknown_since is None and finding.opinions:
             history = replace(history, unknown_since=moment.now)
-    else:
+    elif not finding.is_remembered:
         history = _routed(history, finding, moment, confirm)
         if history.unknown_since is not None:
             history = replace(history, unknown_since=None)
@@ -82,7 +82,7 @@ def _claimed(history: DomainHistory, switch: Switch, finding: Finding) -> Domain
         claim is Claim.RE_ENABLED and switch in {Switch.OFF, Switch.NOT_CONFIGURED}
     ):
         claim = Claim.NONE
-    if claim is Claim.RE_ENABLED and finding.route in HERE_ROUTES:
+    if claim is Claim.RE_ENABLED and finding.route in HERE_ROUTES and not finding.is_remembered:
         claim = Claim.NONE
     return history if claim is history.claim else replace(history, claim=claim)
 

@@ -42,6 +42,12 @@ class Finding:
     """Every opinion it was made from."""
 
     @property
+    def is_remembered(self) -> bool:
+        """Whether nobody was asked afresh about this route: answers from memory count as nothing."""
+        of_route = [opinion for opinion in self.opinions if opinion.route is self.route]
+        return bool(of_route) and all(opinion.is_remembered for opinion in of_route)
+
+    @property
     def exchange_names(self) -> tuple[DomainName, ...]:
         """The distinct exchanges, sorted: what a plan and an approval are bound to."""
         return tuple(sorted({seen.exchange for seen in self.exchanges}))
