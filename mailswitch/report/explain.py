@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TextIO
 
-from mailswitch.core.ledger import Claim, DomainHistory, Guard
+from mailswitch.core.ledger import Claim, DomainHistory
 from mailswitch.core.reports import DomainReport
 from mailswitch.core.route import ExchangeSeen, Opinion
 from mailswitch.core.table import Verdict
