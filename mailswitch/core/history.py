@@ -93,7 +93,7 @@ def _routed(history: DomainHistory, finding: Finding, moment: Moment, confirm: C
         left_here = history.route in HERE_ROUTES and not is_here
         passes = () if moment.server is None else (moment.server.last_pass,)
         doubts = () if history.unknown_since is None else (history.unknown_since,)
-        seen_here = min(moment.now, *passes, *doubts)
+        seen_here = min((moment.now, *passes, *doubts))
         history = replace(
             history,
             route=finding.route,
