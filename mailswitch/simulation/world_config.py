@@ -16,7 +16,7 @@ from mailswitch.config.models import RootSection
 
 __all__ = ["PanelPlace", "VantagePlace", "broken_config", "configuration", "merged", "yaml_text"]
 
-_RATE = "10000"
+_RATE = 10_000
 """Questions a second to one vantage: loopback is nobody's limit."""
 
 
@@ -54,7 +54,7 @@ def configuration(
                 for vantage in vantages
             ],
             "timeout": "1s",
-            "tries": "2",
+            "tries": 2,
             "rate": _RATE,
         },
     }
@@ -109,7 +109,7 @@ def broken_config(document: Document) -> tuple[Problem, ...]:
     names = _server_names(root)
     panels = [PanelPlace(name=name, url=f"https://127.0.0.1:{at}", key_file=Path("key"), fingerprint="ab" * 32)
               for at, name in enumerate(names, start=1)]  # fmt: skip
-    vantages = [VantagePlace(name=name, operator=name, endpoint="127.0.0.1:53") for name in ("a", "b")]
+    vantages = [VantagePlace(name=name, operator=name, endpoint=f"127.0.0.{at}") for at, name in enumerate("abc", 1)]
     value = configuration(panels, vantages, ledger=Path("/ledger.db"), over=over)
     lines = {_moved(place, over, names): line for place, line in document.lines.items() if place[:1] == ("config",)}
     written = Document(value, document.origin, lines)

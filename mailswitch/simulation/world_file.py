@@ -41,7 +41,7 @@ from mailswitch.simulation.world_rules import broken_rules
 
 __all__ = ["WorldSection", "display_name", "parse_world", "read_world"]
 
-_RELATIVE = re.compile(r"-([0-9]{1,5})d\Z")
+_RELATIVE = re.compile(r"-([0-9]{1,4})d\Z")
 _VERSION = re.compile(r"[0-9]{1,5}(\.[0-9]{1,5}){1,3}\Z")
 _OPERATION = re.compile(r"(any|read|write|db|version|[a-z-]+/[a-z_-]+|[a-z]+ --[a-z]+)\Z")
 _SWITCHES = {
@@ -118,7 +118,7 @@ def _created(value: object, info: ValidationInfo) -> date:
             if relative is not None:
                 return today - timedelta(days=int(relative.group(1)))
             return date.fromisoformat(value.strip())
-        except (ValueError, OverflowError):
+        except ValueError:
             pass
     raise ValueError("is no date: write 2021-04-01, or -20d for twenty days before now")
 
