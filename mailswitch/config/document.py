@@ -27,6 +27,8 @@ __all__ = ["Document", "Place", "Problem", "check", "decode", "parse", "read", "
 
 Model = TypeVar("Model", bound=BaseModel)
 _MAX_CHARACTERS = 4_000_000
+_MOST = 1_000
+"""Problems told at once: more than anybody reads, fewer than a hostile file can hold."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -70,7 +72,9 @@ class Document:
 
     def error(self, problems: Iterable[Problem]) -> ConfigError:
         """Return the error that carries ``problems``, each once, in the order of the file."""
-        return ConfigError(tuple(problem.at(self.origin) for problem in sorted(set(problems))))
+        found = sorted(set(problems))
+        rest = [f"{self.origin}: and {len(found) - _MOST:,} more problems"] if len(found) > _MOST else []
+        return ConfigError((*(problem.at(self.origin) for problem in found[:_MOST]), *rest))
 
 
 def decode(raw: bytes, *, origin: str) -> str:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 __all__ = ["did_you_mean", "explain", "is_secret", "path_text", "sections", "shorten", "shown"]
 
 _SECRET_KEY = re.compile(r"password|passwd|secret|key|token|credential", re.IGNORECASE)
-_SECRET_VALUE = re.compile(r"://[^/?#]*@|[?&][^=]*(?:password|passwd|secret|token|key)[^=]*=", re.IGNORECASE)
+_SECRET_VALUE = re.compile(r"://.*@|[?&][^=]*(?:password|passwd|secret|token|key)[^=]*=", re.IGNORECASE)
 _PLAIN_PART = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 _QUOTED = re.compile(r"'([^']*)'")
 _BOUNDS = {

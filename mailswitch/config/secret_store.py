@@ -10,12 +10,13 @@ Facts:
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["SECRET_KEYS", "SecretFault", "certificate_fault", "resolve"]
+__all__ = ["OTHERS", "SECRET_KEYS", "SecretFault", "certificate_fault", "masked", "resolve"]
 
 SECRET_KEYS = (
     "secret_key_file",
@@ -29,7 +30,10 @@ SECRET_KEYS = (
 
 _LARGEST = 4_096
 _LARGEST_CA = 4_000_000
-_OTHERS = 0o007
+OTHERS = 0o007
+"""The permissions that users have who are neither a file's owner nor in its group."""
+_USER_PASSWORD = re.compile(r"(://[^/?#:@]*):[^/?#]*@")
+_QUERY_SECRET = re.compile(r"([?&][^=&]*(?:password|passwd|secret|token|key)[^=&]*=)[^&#]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ def resolve(key: str, value: str, *, base: Path, environ: Mapping[str, str]) -> 
         return _secret_file(Path(directory) / value, shown="the systemd credential named here")
     path = base / value
     # A word that is no path may be the secret itself, written where its place belongs.
-    return _secret_file(path, shown=f"the file {path}" if "/" in value or path.exists() else "the file named here")
+    return _secret_file(path, shown=f"the file {path}" if "/" in value or _is_there(path) else "the file named here")
 
 
 def certificate_fault(path: Path) -> str | None:
@@ -81,9 +85,14 @@ def certificate_fault(path: Path) -> str | None:
     return None
 
 
+def masked(url: str) -> str:
+    """Return a URL with ``***`` in place of the passwords in it."""
+    return _QUERY_SECRET.sub(r"\1***", _USER_PASSWORD.sub(r"\1:***@", url))
+
+
 def _secret_file(path: Path, *, shown: str) -> str:
     content, mode = _content(path, limit=_LARGEST, shown=shown)
-    if mode & _OTHERS:
+    if mode & OTHERS:
         raise SecretFault(f"{shown} is open to every user (mode {mode:04o}): take their rights away with chmod o=")
     try:
         text = content.decode("utf-8")
@@ -99,14 +108,24 @@ def _content(path: Path, *, limit: int, shown: str) -> tuple[bytes, int]:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "the path holds a NUL character"
         raise SecretFault(f"{shown} cannot be read: {reason}") from error
-    with os.fdopen(handle, "rb") as file:
-        state = os.fstat(file.fileno())
+    try:
+        state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode):
             raise SecretFault(f"{shown} is not a regular file")
-        content = file.read(limit + 1)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            content = file.read(limit + 1)
+    finally:
+        os.close(handle)
     if len(content) > limit:
         raise SecretFault(f"{shown} is larger than {limit:,} bytes")
     return content, stat.S_IMODE(state.st_mode)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _line(text: str, place: str) -> str:

@@ -15,7 +15,7 @@ from mailswitch.config import rules
 from mailswitch.config.document import Document, Problem, check, read_text, scan
 from mailswitch.config.models import RootSection
 from mailswitch.config.never_local import shipped_names
-from mailswitch.config.secret_store import SECRET_KEYS, SecretFault, certificate_fault, resolve
+from mailswitch.config.secret_store import OTHERS, SECRET_KEYS, SecretFault, certificate_fault, masked, resolve
 from mailswitch.config.servers import ServerSection
 from mailswitch.core.domain import Network
 from mailswitch.core.errors import ConfigError
@@ -96,7 +96,13 @@ def load(path: Path, *, environ: Mapping[str, str] | None = None) -> Settings:
     Raises:
         ConfigError: with every problem found.
     """
-    return load_text(read_text(path), origin=str(path), base=path.absolute().parent, environ=environ)
+    text = read_text(path)
+    try:
+        is_open = bool(path.stat().st_mode & OTHERS)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot look at the file: {error.strerror}") from error
+    environment = os.environ if environ is None else environ
+    return _load(text, str(path), path.absolute().parent, environment, is_open=is_open)
 
 
 def load_text(
@@ -107,16 +113,8 @@ def load_text(
     Raises:
         ConfigError: with every problem found.
     """
-    directory = Path.cwd() if base is None else base
-    document, broken = scan(text, origin=origin)
-    settings, invalid = check(Settings, document, context=directory)
-    secrets, faults = _secrets(document, directory, os.environ if environ is None else environ)
-    found = (*broken, *invalid, *rules.problems(document), *_ca_files(document, directory), *faults)
-    if found or settings is None:
-        raise document.error(found)
-    settings._secrets = secrets
-    settings._origin = origin
-    return settings
+    environment = os.environ if environ is None else environ
+    return _load(text, origin, Path.cwd() if base is None else base, environment, is_open=False)
 
 
 def default_settings() -> Settings:
@@ -141,7 +139,11 @@ def find_settings(path: Path | None, *, environ: Mapping[str, str] | None = None
     """
     if path is not None:
         return load(path, environ=environ)
-    if DEFAULT_PATH.exists():
+    try:
+        is_there = DEFAULT_PATH.exists()
+    except OSError:  # a directory that may not be searched: loading says so
+        is_there = True
+    if is_there:
         return load(DEFAULT_PATH, environ=environ)
     if _PLESK.exists() and os.geteuid() == 0:
         return default_settings()
@@ -187,6 +189,22 @@ def local_additions(server: ServerSection) -> LocalAdditions:
         hosts=server.local.hosts,
         is_confirmed=server.local.confirmed,
     )
+
+
+def _load(text: str, origin: str, base: Path, environ: Mapping[str, str], *, is_open: bool) -> Settings:
+    """Check everything at once; ``is_open``: every user of the machine can read the file."""
+    document, broken = scan(text, origin=origin)
+    settings, invalid = check(Settings, document, context=base)
+    secrets, faults = _secrets(document, base, environ)
+    found = [*broken, *invalid, *rules.problems(document), *_ca_files(document, base), *faults]
+    ledger = document.value.get("ledger") if isinstance(document.value, dict) else None
+    if is_open and isinstance(ledger, str) and masked(ledger) != ledger:
+        found.append(document.problem(["ledger"], "the password here is open to every user: chmod o= this file"))
+    if found or settings is None:
+        raise document.error(found)
+    settings._secrets = secrets
+    settings._origin = origin
+    return settings
 
 
 def _laid_over(

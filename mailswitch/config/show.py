@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import Enum
@@ -13,20 +12,19 @@ import yaml
 from pydantic import BaseModel
 
 from mailswitch.config.messages import shorten
+from mailswitch.config.secret_store import masked
 from mailswitch.config.settings import Settings
 from mailswitch.config.values import duration_text
 
 __all__ = ["effective", "example_text", "plain", "show"]
 
-_USER_PASSWORD = re.compile(r"(://[^/?#:@]*):[^/?#]*@")
-_QUERY_SECRET = re.compile(r"([?&][^=&]*(?:password|passwd|secret|token|key)[^=&]*=)[^&#]*", re.IGNORECASE)
 _VERSION_KEYS = frozenset({"incoming_only_since"})
 
 
 def effective(settings: Settings) -> dict[str, Any]:
     """Return every value in force as plain texts, numbers, lists and mappings; keys without a value are left out."""
     found: dict[str, Any] = plain(settings)
-    found["ledger"] = _masked(settings.ledger)
+    found["ledger"] = masked(settings.ledger)
     for server in found["servers"]:
         # What one kind of panel does not take has a default all the same; shown, it could not be loaded again.
         del server["plesk" if server["panel"] == "xml-api" else "tls"]
@@ -42,10 +40,6 @@ def show(settings: Settings) -> str:
 def example_text() -> str:
     """Return the commented sample that ``config init`` writes."""
     return resources.files("mailswitch.config").joinpath("example.yaml").read_text(encoding="utf-8")
-
-
-def _masked(url: str) -> str:
-    return _QUERY_SECRET.sub(r"\1***", _USER_PASSWORD.sub(r"\1:***@", url))
 
 
 def plain(value: Any, key: str = "") -> Any:

@@ -156,7 +156,9 @@ def endpoint(text: str) -> Endpoint:
 
 def panel_url(text: str) -> str:
     """Return a panel's address as ``https://HOST[:PORT]``."""
-    parts = _split(text)
+    parts = _split(text, "https://HOST:8443")
+    if not parts.hostname:
+        raise ValueError("is no URL: write https://HOST:8443")
     if parts.scheme != "https":
         raise ValueError("is not https: the key travels in a header, so write https://HOST:8443")
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
@@ -173,8 +175,10 @@ def ledger_url(text: str) -> str:
         raise ValueError("is no ledger: write sqlite:////PATH/ledger.db or postgresql://HOST/DATABASE")
     if scheme == "sqlite" and (not rest.startswith("//") or rest.strip("/") == ""):
         raise ValueError("has no absolute path: write sqlite:////PATH/ledger.db (four slashes)")
-    if scheme != "sqlite" and not rest.partition("/")[2]:
-        raise ValueError("names no database: write postgresql://HOST/DATABASE")
+    if scheme == "postgresql":
+        parts = _split(text, "postgresql://HOST/DATABASE (and %2F for a slash in a password)")
+        if not parts.path.strip("/"):
+            raise ValueError("names no database: write postgresql://HOST/DATABASE")
     return text.strip()
 
 
@@ -185,16 +189,16 @@ def _address(text: str, *, is_bracketed: bool = False) -> Address:
     return address(text)
 
 
-def _split(text: str) -> SplitResult:
+def _split(text: str, form: str) -> SplitResult:
     if any(character.isspace() or not character.isprintable() for character in text.strip()):
         raise ValueError("holds a space or a control character")
     try:
         parts = urlsplit(text.strip())
         port = parts.port
     except ValueError as error:
-        raise ValueError("is no URL: write https://HOST:8443") from error
-    if not parts.hostname or port == 0:
-        raise ValueError("is no URL: write https://HOST:8443")
+        raise ValueError(f"is no URL: write {form}") from error
+    if port == 0:
+        raise ValueError(f"is no URL: write {form}")
     return parts
 
 
