@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mailswitch.core.alerts import alerts_of
-from mailswitch.core.decide import Case, Decision, Panel, can_change, decide
+from mailswitch.core.decide import Case, Decision, Panel, can_change, decide, table_verdict
 from mailswitch.core.domain import HostedDomain, Inventory, Kind, ServerIdentity, Switch
 from mailswitch.core.evidence import Evidence
 from mailswitch.core.history import Moment, advance
@@ -30,7 +30,7 @@ from mailswitch.core.reports import Alert, DomainReport, ServerError, ServerRepo
 from mailswitch.core.route import Opinion, Reason
 from mailswitch.core.table import Verdict
 
-__all__ = ["Judgement", "ServerCase", "judge", "needs_every_opinion"]
+__all__ = ["Judgement", "ServerCase", "judge", "needs_every_opinion", "tendency"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +81,16 @@ def needs_every_opinion(
     parent = None if domain.parent is None else histories.get(domain.parent)
     is_needed = domain.kind is Kind.ALIAS and domain.switch is Switch.ON and first.is_here
     return is_needed and parent is not None and parent.claim is Claim.OURS
+
+
+def tendency(domain: HostedDomain, route: Route, policy: Policy, history: DomainHistory | None) -> Verdict:
+    """Return what a route may come to for this name: the table's verdict, and nothing where there is no switch to turn.
+
+    A route that can change nothing is settled by one vantage, so that also an unmanaged name's route is told.
+    """
+    if domain.switch not in {Switch.ON, Switch.OFF}:
+        return Verdict.HOLD
+    return table_verdict(domain, route, policy, history)
 
 
 def judge(case: ServerCase) -> Judgement:

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from mailswitch.core.decide import is_asked_about, table_verdict
+from mailswitch.core.decide import is_asked_about
 from mailswitch.core.domain import HostedDomain, Inventory, ServerIdentity
 from mailswitch.core.errors import InventoryError
-from mailswitch.core.judge import needs_every_opinion
+from mailswitch.core.judge import needs_every_opinion, tendency
 from mailswitch.core.ledger import DomainHistory
 from mailswitch.core.limits import Refusal, VantageFailures
 from mailswitch.core.mx import Address, Addresses, HostAnswer, Indeterminate, Observation
@@ -166,7 +166,7 @@ class _Subject:
         policy, history = self.answered.server.policy, self.answered.histories.get(domain.name)
         return finding_of(
             [opinion_of(one, self.identity, providers) for one in observations[domain.name]],
-            tendency=lambda route: table_verdict(domain, route, policy, history),
+            tendency=lambda route: tendency(domain, route, policy, history),
             quorum=policy.quorum,
         )
 

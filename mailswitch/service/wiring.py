@@ -13,10 +13,11 @@ from mailswitch.config.values import Transport as WrittenTransport
 from mailswitch.ledger.place import open_place
 from mailswitch.lookup.survey import open_public_view
 from mailswitch.lookup.vantages import Timing, Transport, VantageSettings
+from mailswitch.plesk.credentials import Credentials, Key, Login
 from mailswitch.plesk.local_cli import LocalSettings, open_local
 from mailswitch.plesk.secret import Secret
 from mailswitch.plesk.tls import TlsSettings
-from mailswitch.plesk.transport import Credentials, Key, Login, TransportLimits
+from mailswitch.plesk.transport import TransportLimits
 from mailswitch.plesk.xml_api import XmlApiSettings, open_xml_api
 from mailswitch.service.ports import LedgerPlace, Panel, PublicView
 from mailswitch.service.setup import ManagedServer, Setup
