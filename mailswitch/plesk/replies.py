@@ -140,10 +140,13 @@ def switches(reply: Element, asked: Collection[int]) -> tuple[dict[int, Switch],
     found: dict[int, Switch] = {}
     faults: dict[int, Fault] = {}
     odd: list[str] = []
-    for result in reply.iterfind("mail/get_prefs/result"):
+    results = reply.findall("mail/get_prefs/result")
+    for result in results:
         site_id, fault = whole_number(_field(result, "site-id")), _error(result)
         if fault is not None and fault.is_general:
             raise fault.failure("reading mail preferences")
+        if site_id is None and fault is not None and len(asked) == len(results) == 1:
+            (site_id,) = asked  # one question, one answer: nothing is guessed
         if site_id is None:
             odd.append(
                 f"An answer about mail names no site: {fault or 'without an error'}; its sites count as unknown."

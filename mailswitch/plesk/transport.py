@@ -25,34 +25,16 @@ import requests
 import urllib3.exceptions
 
 from mailswitch.core.errors import ConfigError, InventoryError
+from mailswitch.plesk.credentials import Credentials, authentication_headers
 from mailswitch.plesk.failures import PanelFailure, cleaned
 from mailswitch.plesk.fingerprint import presented_fingerprint
-from mailswitch.plesk.secret import Secret
 from mailswitch.plesk.tls import PanelAdapter, TlsSettings, WrongPin
 
-__all__ = ["Credentials", "Key", "Login", "Transport", "TransportLimits", "endpoint"]
+__all__ = ["Transport", "TransportLimits", "endpoint"]
 
 _PATH = "/enterprise/control/agent.php"
 _PIECE = 64 * 1024
 _PASSING_STATUS = frozenset({429, 502, 503, 504})
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A secret key of the panel."""
-
-    secret: Secret
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
-    """An administrator's login."""
-
-    name: str
-    password: Secret
-
-
-Credentials = Key | Login
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +71,12 @@ def endpoint(url: str) -> str:
     return f"https://{host}:{port if port is not None else 443}{_PATH}"
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Know of no redirects: requests would read the whole body of one and parse its target to prepare the next."""
+        return None
+
+
 class Transport:
     """Sends packets to one panel, one after another. Never retries: that is for those who know what they ask."""
 
@@ -101,14 +89,14 @@ class Transport:
         self._url = endpoint(url)
         self._tls = tls
         self._limits = limits
-        self._headers = {
+        self._headers: dict[str, str | bytes | None] = {
             "Content-Type": "text/xml",
             "Accept-Encoding": "identity",  # a compressed reply could be a thousand times its size
             "User-Agent": "mailswitch",
-            **_authentication(credentials),
+            **authentication_headers(credentials),
         }
         self._socket: socket.socket | None = None
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.mount("https://", PanelAdapter(tls, on_connect=self._connected))
@@ -229,31 +217,19 @@ class Transport:
         return f"Its SHA-256 fingerprint is {shown}."
 
 
-def _authentication(credentials: Credentials) -> dict[str, str | bytes]:
-    match credentials:
-        case Key(secret):
-            return {"KEY": _header("the secret key", secret.reveal())}
-        case Login(name=name, password=password):
-            return {
-                "HTTP_AUTH_LOGIN": _header("the login", name),
-                "HTTP_AUTH_PASSWD": _header("the password", password.reveal()),
-            }
-
-
-def _header(what: str, value: str) -> bytes:
-    if not value or value != value.strip() or any(ord(c) < 32 or ord(c) == 127 for c in value):
-        raise ConfigError(
-            f"{what} is empty, or has a line break, control character or blank around it: look at its file"
-        )
-    return value.encode()  # bytes: requests would encode text as Latin-1, which a password need not be
-
-
 def _refuse_redirect(response: requests.Response) -> None:
     if 300 <= response.status_code < 400:
-        target = cleaned(urlsplit(response.headers.get("Location", "")[:500]).netloc or "elsewhere on it", 80)
+        target = cleaned(_host_of(response.headers.get("Location", "")[:500]), 80)
         raise PanelFailure(
             f"the panel redirects to {target!r}, and the key is not sent there: correct the url", code="refused"
         )
+
+
+def _host_of(location: str) -> str:
+    try:
+        return urlsplit(location).netloc or "another page"
+    except ValueError:
+        return location
 
 
 def _checked(response: requests.Response, body: bytes) -> bytes:

@@ -14,11 +14,12 @@ from xml.etree.ElementTree import Element
 from mailswitch.core.domain import Inventory, Kind, Switch, SwitchTarget
 from mailswitch.core.errors import ApplyError, InvalidName, InventoryError
 from mailswitch.plesk import inventory, packets, replies
+from mailswitch.plesk.credentials import Credentials
 from mailswitch.plesk.failures import PanelFailure
 from mailswitch.plesk.names import panel_name
 from mailswitch.plesk.records import whole_number
 from mailswitch.plesk.tls import TlsSettings
-from mailswitch.plesk.transport import Credentials, Transport, TransportLimits
+from mailswitch.plesk.transport import Transport, TransportLimits
 
 __all__ = ["XmlApiPanel", "XmlApiSettings", "open_xml_api"]
 

@@ -1,0 +1,160 @@
+"""A loopback HTTPS server that answers whatever it is told to, and small ways to build panels against it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from mailswitch.plesk.credentials import Credentials, Key
+from mailswitch.plesk.secret import Secret
+from mailswitch.plesk.tls import TlsSettings
+from mailswitch.plesk.transport import TransportLimits
+from mailswitch.plesk.xml_api import XmlApiPanel, XmlApiSettings, open_xml_api
+from mailswitch.simulation.certificates import Identity, self_signed, server_context
+
+__all__ = ["KEY", "RawPanel", "Reply", "Seen", "a_panel", "a_reply"]
+
+KEY = "0f9e8d7c-6b5a-4948-8736-251403f2e1d0"
+_PACE_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One answer: whole, cut off after `cut` octets, or trickling on for ever."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cut: int | None = None
+    is_trickling: bool = False
+    """Sends a blank now and then behind the body, until the server is closed."""
+    is_silent: bool = False
+    """Closes the connection without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One request as it arrived."""
+
+    path: str
+    headers: Message
+    body: bytes
+
+
+def a_reply(inner: str) -> Reply:
+    """A reply packet around `inner`."""
+    return Reply(body=f'<?xml version="1.0"?><packet version="1.6.9.1">{inner}</packet>'.encode())
+
+
+class RawPanel:
+    """Answers with `replies` in turn, and with the last one from then on; `seen` is what it was asked."""
+
+    def __init__(self, folder: Path, replies: Sequence[Reply] = (), *, identity: Identity | None = None) -> None:
+        self.identity = self_signed("127.0.0.1") if identity is None else identity
+        self.replies = list(replies) or [Reply()]
+        self.seen: list[Seen] = []
+        self.connections = 0
+        self.closing = threading.Event()
+        pem = self.identity.write(folder / f"raw-{id(self)}.pem")
+        self._server = _Server(self, pem)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    def next_reply(self) -> Reply:
+        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def a_panel(
+    raw: RawPanel,
+    *,
+    tls: TlsSettings | None = None,
+    credentials: Credentials | None = None,
+    limits: TransportLimits | None = None,
+    chunk: int = 250,
+    waits: list[float] | None = None,
+) -> XmlApiPanel:
+    """A panel that talks to `raw`, whose certificate is pinned unless said otherwise; `waits` collects its pauses."""
+    settings = XmlApiSettings(
+        server="web01",
+        url=raw.url,
+        credentials=Key(Secret(KEY)) if credentials is None else credentials,
+        tls=TlsSettings(fingerprints=(raw.identity.fingerprint,)) if tls is None else tls,
+        limits=TransportLimits(connect_timeout=timedelta(seconds=5)) if limits is None else limits,
+        chunk=chunk,
+    )
+    return open_xml_api(settings, sleep=([] if waits is None else waits).append)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, raw: RawPanel, pem: Path) -> None:
+        self.raw = raw
+        self._context = server_context(pem)
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, source = super().get_request()
+        self.raw.connections += 1
+        return self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), source
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        raw = self.server.raw
+        raw.seen.append(Seen(self.path, self.headers, body))
+        self._answer(raw.next_reply())
+
+    def _answer(self, reply: Reply) -> None:
+        if reply.is_silent or reply.cut is not None:
+            self.close_connection = True
+        if reply.is_silent:
+            return
+        self.send_response(reply.status)
+        for name, value in {"Content-Type": "text/xml", **reply.headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(10**9 if reply.is_trickling else len(reply.body)))
+        self.end_headers()
+        self.wfile.write(reply.body[: reply.cut])
+        self.wfile.flush()
+        while reply.is_trickling and not self.server.raw.closing.wait(_PACE_SECONDS):
+            self.wfile.write(b" ")
+            self.wfile.flush()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
