@@ -19,7 +19,7 @@ from mailswitch.core.policy import HERE_ROUTES, Mode, Policy, Route, UnknownProv
 from mailswitch.core.quorum import Finding
 from mailswitch.core.words import duration
 
-__all__ = ["GUARDS", "NEVER_LOCAL_GUARDS", "Case", "Panel", "alias_routed_here", "not_managed"]
+__all__ = ["GUARDS", "NEVER_LOCAL_GUARDS", "Case", "Panel", "alias_routed_here", "not_managed", "stops_sending"]
 
 _NO_LOG = NoEvidence("no mail log is read")
 _LOG_SPAN = timedelta(days=7)
@@ -89,10 +89,11 @@ def _suspended(case: Case) -> str | None:
     return "the domain or its subscription is suspended, disabled or under restore" if is_suspended else None
 
 
-def _stops_sending(case: Case) -> str | None:
-    if case.policy.is_full_off_accepted:
+def stops_sending(panel: Panel, policy: Policy) -> str | None:
+    """Return why a panel's off would stop the sites' own sending; None where it does not or that is accepted."""
+    if policy.is_full_off_accepted:
         return None
-    panel, since = case.panel, case.policy.incoming_only_since
+    since = policy.incoming_only_since
     hint = "set accept_full_off for the server if its sites may stop sending"
     if panel.platform is Platform.UNKNOWN:
         return f"the panel's platform is not known, so turning off might also stop the site's own sending; {hint}"
@@ -256,7 +257,7 @@ GUARDS: tuple[tuple[Guard, Callable[[Case], str | None]], ...] = (
     (Guard.NOT_MANAGED, not_managed),
     (Guard.PINNED, _pinned),
     (Guard.SUSPENDED, _suspended),
-    (Guard.STOPS_SENDING, _stops_sending),
+    (Guard.STOPS_SENDING, lambda case: stops_sending(case.panel, case.policy)),
     (Guard.NEEDED_BY_ALIAS, _needed_by_alias),
     (Guard.STILL_RECEIVING, _still_receiving),
     (Guard.UNKNOWN_PROVIDER, _unknown_provider),

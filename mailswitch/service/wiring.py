@@ -10,7 +10,9 @@ from mailswitch.config.providers import load_table
 from mailswitch.config.servers import ServerSection
 from mailswitch.config.settings import Settings, local_additions, policy_for
 from mailswitch.config.values import Transport as WrittenTransport
+from mailswitch.ledger.health import inspect
 from mailswitch.ledger.place import open_place
+from mailswitch.lookup.probe import probe
 from mailswitch.lookup.survey import open_public_view
 from mailswitch.lookup.vantages import Timing, Transport, VantageSettings
 from mailswitch.plesk.credentials import Credentials, Key, Login
@@ -19,6 +21,7 @@ from mailswitch.plesk.secret import Secret
 from mailswitch.plesk.tls import TlsSettings
 from mailswitch.plesk.transport import TransportLimits
 from mailswitch.plesk.xml_api import XmlApiSettings, open_xml_api
+from mailswitch.service.doctor import LedgerState, VantageState
 from mailswitch.service.ports import LedgerPlace, Panel, PublicView
 from mailswitch.service.setup import ManagedServer, Setup
 
@@ -82,6 +85,23 @@ def timing_of(settings: Settings) -> Timing:
 def public_view_of(settings: Settings) -> PublicView:
     """Return public DNS, as the configured vantages see it."""
     return open_public_view(vantages_of(settings), timing_of(settings), now=utc_now)
+
+
+def vantage_prober(settings: Settings) -> tuple[Callable[[VantageSettings], VantageState], tuple[VantageSettings, ...]]:
+    """Return what tries one vantage, and the vantages to try."""
+    timing = timing_of(settings)
+
+    def tried(one: VantageSettings) -> VantageState:
+        health = probe(one, timing)
+        return VantageState(vantage=health.vantage, round_trip=health.round_trip, problems=health.problems)
+
+    return tried, vantages_of(settings)
+
+
+def inspected_ledger(settings: Settings) -> LedgerState:
+    """Look at the ledger without changing it."""
+    health = inspect(settings.ledger)
+    return LedgerState(place=health.place, exists=health.exists, problems=health.problems)
 
 
 def _server(settings: Settings, server: ServerSection) -> ManagedServer:

@@ -1,0 +1,58 @@
+"""``doctor``: a check-up that changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import click
+
+from mailswitch.cli import session
+from mailswitch.cli.exit_codes import DONE, FAILED
+from mailswitch.cli.invocation import Invocation
+
+if TYPE_CHECKING:
+    from mailswitch.config.settings import Settings
+    from mailswitch.service.doctor import LedgerState, VantageState
+
+__all__ = ["doctor"]
+
+
+@click.command()
+@session.server_option
+@session.format_option
+@click.pass_obj
+def doctor(invocation: Invocation, *, server: str | None, form: str) -> int:
+    """Check panels, rights, versions, addresses, vantages, clock and ledger, and say what each failure means.
+
+    Reads only. Shows what your Plesk really answers where its documentation does not say.
+
+    \b
+    Exit codes: 0 nothing to put right, 1 something is, 2 wrong usage or configuration.
+    """
+    from dataclasses import replace
+
+    from mailswitch.report.doctor import Grade, doctor_json, print_doctor
+    from mailswitch.service.doctor import check_up
+
+    settings, setup = session.opened(invocation, server=server)
+    if server is not None:
+        setup = replace(setup, servers=tuple(one for one in setup.servers if one.name == server))
+    found = check_up(setup, probe_vantages=lambda: _vantages(settings), inspect_ledger=lambda: _ledger(settings))
+    session.show(form, doctor_json(found), lambda page, look: print_doctor(found, page, **look))
+    return FAILED if any(one.grade is Grade.PROBLEM for one in found) else DONE
+
+
+def _vantages(settings: Settings) -> Iterable[VantageState]:
+    from mailswitch.service.wiring import vantage_prober
+
+    prober, vantages = vantage_prober(settings)
+    with ThreadPoolExecutor(max_workers=max(len(vantages), 1)) as pool:
+        return list(pool.map(prober, vantages))
+
+
+def _ledger(settings: Settings) -> LedgerState:
+    from mailswitch.service.wiring import inspected_ledger
+
+    return inspected_ledger(settings)

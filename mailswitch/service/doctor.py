@@ -1,0 +1,175 @@
+"""A check-up of everything a pass relies on. It reads and never writes.
+
+Where it is not known for sure what Plesk answers (plesk.md section 9), it shows what this server really answers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mailswitch.core.domain import HostedDomain, Inventory, Kind, Platform, Switch
+from mailswitch.core.errors import InventoryError, LedgerError
+from mailswitch.core.guards import Panel, stops_sending
+from mailswitch.core.mx import Address, Vantage, is_routable
+from mailswitch.core.words import counted, duration
+from mailswitch.report.doctor import Grade, Symptom
+from mailswitch.service.setup import ManagedServer, Setup
+
+__all__ = ["LedgerState", "VantageState", "check_up"]
+
+_SLOW = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VantageState:
+    """How a vantage did when it was tried."""
+
+    vantage: Vantage
+    round_trip: timedelta | None
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerState:
+    """How the ledger is."""
+
+    place: str
+    exists: bool
+    problems: tuple[str, ...]
+
+
+def check_up(
+    setup: Setup, *, probe_vantages: Callable[[], Iterable[VantageState]], inspect_ledger: Callable[[], LedgerState]
+) -> tuple[Symptom, ...]:
+    """Look at the ledger, the clock, every vantage and every panel, whatever one of them does."""
+    found = [*_ledger(inspect_ledger()), *_clock(setup)]
+    vantages = tuple(probe_vantages())
+    for vantage in vantages:
+        found += _vantage(vantage)
+    with ThreadPoolExecutor(max_workers=min(setup.most_panels_at_once, len(setup.servers))) as pool:
+        for server, answer in zip(setup.servers, pool.map(_read, setup.servers), strict=True):
+            subject = f"server {server.name}"
+            if isinstance(answer, InventoryError):
+                text = f"the panel cannot be read ({answer.code}): {answer}"
+                found.append(Symptom(subject=subject, grade=Grade.PROBLEM, text=text))
+            else:
+                found += [Symptom(subject=subject, grade=grade, text=text) for grade, text in _panel(server, answer)]
+                found += _own_vantages(server, answer, vantages)
+    return tuple(found)
+
+
+def _ledger(state: LedgerState) -> list[Symptom]:
+    if state.problems:
+        return [Symptom(subject="ledger", grade=Grade.PROBLEM, text=problem) for problem in state.problems]
+    text = f"{state.place}: in order" if state.exists else f"{state.place}: not made yet, the first pass makes it"
+    return [Symptom(subject="ledger", grade=Grade.OK, text=text)]
+
+
+def _clock(setup: Setup) -> list[Symptom]:
+    """Compare the clock with the last thing on record: one that went back starts every confirmation over."""
+    now = setup.now()
+    reader = setup.ledger.reader()
+    try:
+        last = reader.last_run()
+    except LedgerError:
+        return []
+    finally:
+        reader.close()
+    if last is not None and last.started > now:
+        text = (
+            f"the clock is {duration(last.started - now)} behind the last pass on record: confirmations start over; "
+            "look at the time service"
+        )
+        return [Symptom(subject="clock", grade=Grade.PROBLEM, text=text)]
+    return [Symptom(subject="clock", grade=Grade.OK, text=f"{now:%Y-%m-%d %H:%M:%S} UTC, ahead of all on record")]
+
+
+def _vantage(state: VantageState) -> list[Symptom]:
+    subject = f"vantage {state.vantage.name}"
+    if state.problems:
+        return [
+            Symptom(subject=subject, grade=Grade.PROBLEM, text=f"{problem}: its opinion is worth nothing, replace it")
+            for problem in state.problems
+        ]
+    trip = state.round_trip or timedelta(0)
+    milliseconds = f"{trip.total_seconds() * 1000:.0f} ms"
+    if trip > _SLOW:
+        return [Symptom(subject=subject, grade=Grade.WARNING, text=f"answers, but slowly ({milliseconds})")]
+    text = f"answers, recursive, does not make up names ({milliseconds}; operator {state.vantage.operator})"
+    return [Symptom(subject=subject, grade=Grade.OK, text=text)]
+
+
+def _read(server: ManagedServer) -> Inventory | InventoryError:
+    try:
+        panel = server.open_panel()
+    except InventoryError as error:
+        return error
+    try:
+        return panel.inventory()
+    except InventoryError as error:
+        return error
+    finally:
+        panel.close()
+
+
+def _panel(server: ManagedServer, inventory: Inventory) -> Iterator[tuple[Grade, str]]:
+    version = inventory.version or "of unknown version"
+    names = counted(len(inventory.domains), "name")
+    yield Grade.OK, f"Plesk {version} on {inventory.platform} answers through {inventory.panel}: {names}"
+    full_off = stops_sending(Panel(version=inventory.version, platform=inventory.platform), server.policy)
+    if full_off is not None:
+        yield Grade.WARNING, f"nothing is turned off here: {full_off}"
+    yield from _addresses(server, inventory)
+    yield Grade.NOTE, "switches read: " + _tally(domain.switch.value for domain in inventory.domains)
+    yield Grade.NOTE, "kinds read: " + _tally(domain.kind.value for domain in inventory.domains)
+    yield from _lacking(inventory.domains)
+    for oddity in inventory.oddities:
+        yield Grade.WARNING, f"not understood: {oddity}"
+
+
+def _addresses(server: ManagedServer, inventory: Inventory) -> Iterator[tuple[Grade, str]]:
+    shown = ", ".join(
+        str(entry.address) if entry.public is None else f"{entry.address} (public {entry.public})"
+        for entry in inventory.addresses
+    )
+    yield Grade.NOTE, f"addresses the panel lists: {shown or 'none'}; its host name: {inventory.host_name or 'none'}"
+    known: set[Address] = {entry.public or entry.address for entry in inventory.addresses} | server.addresses
+    has_public = any(is_routable(address) for address in known) or any(
+        is_routable(network.network_address) for network in server.networks
+    )
+    if not has_public:
+        text = "no public address of this server is known: add it to local.addresses, or every name looks elsewhere"
+        yield Grade.PROBLEM, text
+
+
+def _lacking(domains: Iterable[HostedDomain]) -> Iterator[tuple[Grade, str]]:
+    """Tell what this panel does not say clearly."""
+    listed = list(domains)
+    unknown = [domain.name.text for domain in listed if domain.switch is Switch.UNKNOWN]
+    if unknown:
+        text = f"the switch of {counted(len(unknown), 'name')} is not clear and never touched: {', '.join(unknown[:5])}"
+        yield Grade.WARNING, text
+    undated = sum(1 for domain in listed if domain.created is None and domain.kind is not Kind.ALIAS)
+    if undated:
+        yield Grade.NOTE, f"{counted(undated, 'name')} without a date of creation: held as arriving only by the ledger"
+
+
+def _own_vantages(server: ManagedServer, inventory: Inventory, vantages: tuple[VantageState, ...]) -> Iterator[Symptom]:
+    ours = {entry.address for entry in inventory.addresses}
+    ours |= {entry.public for entry in inventory.addresses if entry.public is not None}
+    for state in vantages:
+        address = state.vantage.address
+        if address in ours or address in server.addresses:
+            text = (
+                f"vantage {state.vantage.name} is at an address of {server.name}, which serves its own zones: "
+                "it is no public view of them, use a resolver of somebody else"
+            )
+            yield Symptom(subject=f"server {server.name}", grade=Grade.PROBLEM, text=text)
+
+
+def _tally(words: Iterable[str]) -> str:
+    return ", ".join(f"{number} {word}" for word, number in sorted(Counter(words).items())) or "none"
