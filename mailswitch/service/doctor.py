@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from mailswitch.core.domain import HostedDomain, Inventory, Kind, Platform, Switch
+from mailswitch.core.domain import HostedDomain, Inventory, Kind, Switch
 from mailswitch.core.errors import InventoryError, LedgerError
 from mailswitch.core.guards import Panel, stops_sending
 from mailswitch.core.mx import Address, Vantage, is_routable
