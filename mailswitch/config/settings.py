@@ -196,7 +196,9 @@ def _load(text: str, origin: str, base: Path, environ: Mapping[str, str], *, is_
     document, broken = scan(text, origin=origin)
     settings, invalid = check(Settings, document, context=base)
     secrets, faults = _secrets(document, base, environ)
-    found = [*broken, *invalid, *rules.problems(document), *_ca_files(document, base), *faults]
+    told = {(problem.line, problem.path) for problem in invalid}
+    found = [*broken, *invalid, *rules.problems(document), *_ca_files(document, base)]
+    found += [fault for fault in faults if (fault.line, fault.path) not in told]
     ledger = document.value.get("ledger") if isinstance(document.value, dict) else None
     if is_open and isinstance(ledger, str) and masked(ledger) != ledger:
         found.append(document.problem(["ledger"], "the password here is open to every user: chmod o= this file"))

@@ -9,7 +9,7 @@ Facts (mx_providers.md):
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -58,12 +58,12 @@ class ProviderTable:
         """Index the rows; of several with the same pattern, a configured one wins, then the first."""
         self.rows: tuple[KnownExchange, ...] = tuple(rows)
         self._exact: dict[str, KnownExchange] = {}
-        tails: dict[tuple[str, ...], list[KnownExchange]] = {}
-        for row in sorted(self.rows, key=_specificity, reverse=True):
+        tails: dict[str, list[_Ranked]] = {}
+        for rank, row in enumerate(sorted(self.rows, key=_specificity, reverse=True)):
             if row.pattern.is_exact:
                 self._exact.setdefault(row.pattern.text, row)
             else:
-                tails.setdefault(_fixed_tail(row.pattern), []).append(row)
+                tails.setdefault(_fixed_tail(row.pattern), []).append(_Ranked(rank=rank, row=row))
         self._by_tail = {tail: tuple(found) for tail, found in tails.items()}
 
     def classify(self, exchange: DomainName) -> KnownExchange | None:
@@ -73,25 +73,42 @@ class ProviderTable:
         greater text, so that the answer never depends on the order of a file.
         """
         exact = self._exact.get(exchange.text)
-        if exact is not None:
+        if exact is not None or exchange.is_root:
             return exact
-        labels = exchange.labels
-        found: KnownExchange | None = None
-        for start in range(len(labels) + 1):
-            for row in self._by_tail.get(labels[start:], ()):
-                if row.pattern.matches(exchange):
-                    if found is None or _specificity(row) > _specificity(found):
-                        found = row
+        best: _Ranked | None = None
+        for tail in _tails(exchange):
+            for ranked in self._by_tail.get(tail, ()):
+                if best is not None and best.rank < ranked.rank:
                     break
-        return found
+                if ranked.row.pattern.matches(exchange):
+                    best = ranked
+                    break
+        return None if best is None else best.row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ranked:
+    """A row and its place among all rows, the most specific first."""
+
+    rank: int
+    row: KnownExchange
 
 
 def _specificity(row: KnownExchange) -> tuple[bool, int, bool, str]:
     return (row.pattern.is_exact, len(row.pattern.text), row.is_configured, row.pattern.text)
 
 
-def _fixed_tail(pattern: NamePattern) -> tuple[str, ...]:
+def _fixed_tail(pattern: NamePattern) -> str:
     """Return the labels after the last one with a ``*``: every name that matches ends in them."""
-    labels = DomainName(pattern.text).labels
-    last = max(place for place, label in enumerate(labels) if "*" in label)
-    return labels[last + 1 :]
+    return pattern.text.rpartition("*")[2].partition(".")[2]
+
+
+def _tails(name: DomainName) -> Iterator[str]:
+    r"""Yield what follows each dot of a name, the shortest last, then nothing at all.
+
+    A dot that is part of a label (``\.``) yields a tail too many, which is harmless: patterns are asked all the same.
+    """
+    rest = name.text
+    while rest:
+        rest = rest.partition(".")[2]
+        yield rest

@@ -33,7 +33,7 @@ dns:
     - {name: a, address: resolver.example}
     - {name: a, address: "tls://9.9.9.9"}
 policy:
-  routes: {here: turn-off, gatway: hold}
+  routes: {here: turn-off, gatewai: hold}
   sightings: 3
 confirm: {window: 15, sightings: 0}
 confirm: {}
@@ -72,7 +72,7 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file(problems_in: Pro
         "19: dns.vantages[1].address: 'tls://9.9.9.9' asks for TLS, which is not yet available in this version: "
         "write the address alone or tcp://",
         "19: dns.vantages[1].name: another vantage has this name",
-        "21: policy.routes.gatway: 'gatway' is not one of no-domain, no-mail, here, unknown, backup-here, forwarder, "
+        "21: policy.routes.gatewai: 'gatewai' is not one of no-domain, no-mail, here, unknown, backup-here, forwarder, "
         "gateway, parked, dangling, elsewhere, implicit-here, implicit-elsewhere (did you mean 'gateway'?)",
         "21: policy.routes.here: 'here' can never be turn-off: mail may still arrive here (hold or keep)",
         "22: policy.sightings: unknown key 'sightings' (it belongs under 'confirm')",
@@ -133,6 +133,29 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file(problems_in: Pro
         (
             SERVERS + "policy: {incoming_only_since: new}\n",
             "2: policy.incoming_only_since: 'new' is no version: write it like 18.0.51",
+        ),
+        (
+            SERVERS + "policy: {never_local: ['a..b']}\n",
+            "2: policy.never_local[0]: 'a..b' is not a domain name: a label is",
+        ),
+        (SERVERS + "policy: {never_local: [_a.example]}\n", "2: policy.never_local[0]: '_a.example' is not the exact"),
+        (
+            SERVERS + "policy: {providers: [{pattern: 'a b', kind: gateway}]}\n",
+            "2: policy.providers[0].pattern: 'a b' is",
+        ),
+        (
+            SERVERS + "policy: {providers: [{pattern: a.b, kind: gateway, provider: ' '}]}\n",
+            "2: policy.providers[0].provider: ' ' is not one line of 1 to 100 printable characters",
+        ),
+        (
+            SERVERS + "policy: {unknown_provider: [window]}\n",
+            "2: policy.unknown_provider: a list is not one of evidence",
+        ),
+        (SERVERS + "policy: [x]\n", "2: policy: a section of keys and values is expected, not a list"),
+        ("servers: [{name: w, panel: local, plesk: ''}]\n", "1: servers[0].plesk: '' is no path"),
+        (
+            "servers: [{name: w, panel: local, local: {addresses: [~]}}]\n",
+            "1: servers[0].local.addresses[0]: this key has",
         ),
         (SERVERS + "limits: {changes: -1}\n", "2: limits.changes: '-1' has to be at least 0"),
         ("servers: [{name: w, panel: local, chunk: 0}]\n", "1: servers[0].chunk: '0' has to be at least 1"),
@@ -217,6 +240,11 @@ def test_mail_that_may_arrive_here_is_never_turned_off(
             "1: servers[0].password_env: password_file says already where the secret is",
         ),
         ("secret_key_file: web01.key, login: admin", "1: servers[0].login: secret_key_file is given already"),
+        (
+            "secret_key_env: PA SS",
+            "1: servers[0].secret_key_env: the value (not shown here) is no environment variable's",
+        ),
+        ('login: "a\\u2028b", password_env: PASS', "1: servers[0].login: 'a\\u2028b' is not one line"),
         (
             "secret_key_env: PASS, plesk: /usr/sbin/plesk",
             "1: servers[0].plesk: only the local panel runs the plesk program",
