@@ -83,18 +83,18 @@ class VantageClient:
 
     async def _answered(self, name: DomainName, rdtype: dns.rdatatype.RdataType) -> Reply:
         """Put one question until it is answered, as often as the timing says."""
-        reply: Reply = self._too_late()
+        reply = self._too_late()
         tries = self._timing.tries
         for attempt in range(tries):
             if not await self._slot():
-                reply = self._too_late()
                 self.failures += attempt > 0
-                return reply
+                return self._too_late()
             self.queries += attempt == 0
-            reply = await self._attempt(name, rdtype, is_case_mixed=attempt == 0 or attempt < tries - 1)
-            if not isinstance(reply, Unreliable):
-                return reply
-            if reply.again is Again.NEVER or (reply.again is Again.ONCE and attempt > 0):
+            heard = await self._attempt(name, rdtype, is_case_mixed=attempt == 0 or attempt < tries - 1)
+            if not isinstance(heard, Unreliable):
+                return heard
+            reply = heard if attempt == 0 else replace(heard, reason=f"{heard.reason} ({attempt + 1} tries)")
+            if heard.again is Again.NEVER or (heard.again is Again.ONCE and attempt > 0):
                 break
             if attempt < tries - 1:
                 await asyncio.sleep(min(_PAUSE_SECONDS * 2**attempt, self._seconds()))
