@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -118,6 +119,7 @@ def test_escape_sequences_in_arguments_are_not_echoed_raw(capsys: pytest.Capture
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
 )
+@pytest.mark.usefixtures("capsys")  # without it, a closed pipe would close pytest's own capture
 def test_each_error_has_its_exit_code(
     error: BaseException, code: int, run_command: Callable[[Callable[[], object]], int]
 ) -> None:
@@ -192,6 +194,7 @@ def test_a_group_answers_none_for_a_command_it_does_not_have() -> None:
     group = LazyGroup("group", lazy_commands={})
 
     assert group.get_command(click.Context(group), "nothing") is None
+    assert group.list_commands(click.Context(group)) == []
 
 
 def test_entry_ends_the_process_with_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,6 +204,16 @@ def test_entry_ends_the_process_with_the_exit_code(monkeypatch: pytest.MonkeyPat
         entry()
 
     assert end.value.code == 2
+
+
+def test_entry_leaves_streams_alone_that_are_no_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["mailswitch", "--version"])
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+
+    with pytest.raises(SystemExit) as end:
+        entry()
+
+    assert end.value.code == 0
 
 
 def test_a_closed_pipe_is_no_error_worth_a_message() -> None:
