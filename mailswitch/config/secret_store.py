@@ -33,7 +33,7 @@ _LARGEST_CA = 4_000_000
 OTHERS = 0o007
 """The permissions that users have who are neither a file's owner nor in its group."""
 _USER_PASSWORD = re.compile(r"(://[^/?#:@]*):[^/?#]*@")
-_QUERY_SECRET = re.compile(r"([?&][^=&]*(?:password|passwd|secret|token|key)[^=&]*=)[^&#]*", re.IGNORECASE)
+_QUERY_SECRET = re.compile(r"([?&][^=&]*(?:password|passwd|secret|token)[^=&]*=)[^&#]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ class Tree:
         if isinstance(event, yaml.ScalarEvent) and event.implicit[0] and event.value == "<<":
             self._add(place, line, "merge keys ('<<') are not allowed: write the keys out")
             return None
-        key = self._node(event, stream, place)
+        key = self._node(event, stream, (*place, ""))
         if isinstance(key, str):
             return key
         if not isinstance(event, yaml.AliasEvent):

@@ -124,7 +124,7 @@ def test_certificate_files_are_looked_at(tmp_path: Path) -> None:
     ("url", "shown"),
     [
         ("sqlite:////var/lib/m.db", "sqlite:////var/lib/m.db"),
-        ("postgresql://u@h/d", "postgresql://u@h/d"),
+        ("postgresql://u@h/d?sslkey=/k", "postgresql://u@h/d?sslkey=/k"),
         ("postgresql://u:p@ss:w@h/d", "postgresql://u:***@h/d"),
         ("postgresql://h/d?user=u&password=p&x=y", "postgresql://h/d?user=u&password=***&x=y"),
     ],
