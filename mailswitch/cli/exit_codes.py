@@ -1,4 +1,4 @@
-"""What a finished pass ends in; errors that end a command early get their code in `mailswitch.cli.main`."""
+"""Every exit code, and what a finished pass ends in; `mailswitch.cli.main` gives errors theirs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mailswitch.core.reports import PassReport
 
-__all__ = ["DONE", "FAILED", "PENDING", "REFUSED", "pass_code"]
+__all__ = ["BUSY", "DONE", "FAILED", "INTERRUPTED", "PENDING", "PIPE_CLOSED", "REFUSED", "USAGE", "pass_code"]
 
-DONE, FAILED, REFUSED, PENDING = 0, 1, 3, 4
+DONE, FAILED, USAGE, REFUSED, PENDING, BUSY = range(6)
+"""design.md section 7."""
+
+INTERRUPTED, PIPE_CLOSED = 130, 141
+"""What a shell says of a program ended by SIGINT and SIGPIPE."""
 
 
 def pass_code(report: PassReport, *, is_telling_pending: bool = False) -> int:

@@ -13,6 +13,7 @@ import click
 from click.shell_completion import shell_complete
 
 from mailswitch import __version__
+from mailswitch.cli.exit_codes import BUSY, DONE, FAILED, INTERRUPTED, PIPE_CLOSED, REFUSED, USAGE
 from mailswitch.cli.invocation import Invocation
 from mailswitch.cli.lazy import LazyCommand, LazyGroup
 from mailswitch.core.errors import AlreadyRunning, ConfigError, MailswitchError, UnsafePlan
@@ -22,9 +23,6 @@ __all__ = ["entry", "main"]
 
 _NAME = "mailswitch"
 _COMPLETION_VARIABLE = "_MAILSWITCH_COMPLETE"
-
-# Exit codes (design.md section 7); the last two are what a shell says of a program ended by SIGINT and SIGPIPE.
-_DONE, _FAILED, _USAGE, _REFUSED, _BUSY, _INTERRUPTED, _PIPE_CLOSED = 0, 1, 2, 3, 5, 130, 141
 
 _COMMANDS = {
     name: LazyCommand(target=f"mailswitch.cli.{module}:{name}", summary=summary)
@@ -83,12 +81,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _leave_closed_pipe()
     except (KeyboardInterrupt, click.Abort):
-        return _INTERRUPTED
+        return INTERRUPTED
     except MailswitchError as error:
         return _tell(error)
     except Exception:  # noqa: BLE001 - the top of a run; a bug ends in a traceback that cannot upset the terminal
         _complain(f"{_NAME}: unexpected error, please report it\n{traceback.format_exc()}".rstrip())
-        return _FAILED
+        return FAILED
     return code
 
 
@@ -112,7 +110,7 @@ def _run(arguments: list[str]) -> int:
         error.show(shown)  # usage errors show the usage line too
         _complain(shown.getvalue().rstrip())
         return error.exit_code
-    return result if isinstance(result, int) else _DONE
+    return result if isinstance(result, int) else DONE
 
 
 def _tell(error: MailswitchError) -> int:
@@ -121,13 +119,13 @@ def _tell(error: MailswitchError) -> int:
         _complain(f"{_NAME}: {line}")
     match error:
         case ConfigError():
-            return _USAGE
+            return USAGE
         case AlreadyRunning():
-            return _BUSY
+            return BUSY
         case UnsafePlan():
-            return _REFUSED
+            return REFUSED
         case _:
-            return _FAILED
+            return FAILED
 
 
 def _complain(text: str) -> None:
@@ -139,8 +137,8 @@ def _leave_closed_pipe() -> int:
     try:
         descriptor = sys.stdout.fileno()
     except (OSError, ValueError):
-        return _PIPE_CLOSED
+        return PIPE_CLOSED
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
-    return _PIPE_CLOSED
+    return PIPE_CLOSED
