@@ -38,6 +38,9 @@ REPORT_SCHEMA = "mailswitch/report/1"
 LARGEST_PLAN_FILE = 128 * 1024 * 1024
 """Characters a JSON report may have to be read back: some 100,000 names."""
 
+_BYTE_ORDER_MARK = "\ufeff"
+"""What some editors put before a file they save (RFC 8259 §8.1 lets a reader ignore it)."""
+
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
@@ -164,7 +167,7 @@ def _loaded(text: str) -> object:
     if len(text) > LARGEST_PLAN_FILE:
         raise ConfigError(f"reading the plan file: it is longer than {LARGEST_PLAN_FILE} characters, no report is")
     try:
-        return json.loads(text)
+        return json.loads(text.removeprefix(_BYTE_ORDER_MARK))
     except (ValueError, RecursionError) as error:
         raise ConfigError(
             f"reading the plan file: it is not JSON ({error}); give a file made by mailswitch report --format json"

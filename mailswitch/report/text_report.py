@@ -161,7 +161,7 @@ class _TextReport:
             shown = group if most is None or len(group) <= most + 1 else group[:most]
             self._page.rows((self._row(named, self._why(named, code)) for named in shown), indent=4)
             if len(shown) < len(group):
-                self._page.line((f"and {len(group) - len(shown)} more; --format csv lists them all", DIM), indent=4)
+                self._page.line((f"and {len(group) - len(shown)} more; --verbose lists them all", DIM), indent=4)
 
     def _row(self, named: Named, why: str) -> Sequence[Part]:
         entry = named.entry

@@ -32,6 +32,7 @@ def test_visible_text_stays_as_it_is(text: str) -> None:
         ("\ud800", r"\ud800"),
         ("\ue000", r"\ue000"),
         ("\U000e0041", r"\U000e0041"),
+        ("pay\u3164pal\u115f\u034f\ufe0f\U000e0100", r"pay\u3164pal\u115f\u034f\ufe0f\U000e0100"),
     ],
 )
 def test_what_could_act_on_a_terminal_is_written_out(text: str, shown: str) -> None:
