@@ -18,6 +18,7 @@ from mailswitch.report.records import (
     approval_fields,
     change_fields,
     change_row,
+    ending,
     pause_fields,
     pin_fields,
     shown_moment,
@@ -228,7 +229,7 @@ def _said(page: Page, explanation: Explanation) -> None:
             "pinned",
             str(pin.pattern),
             f"by {pin.by}",
-            "until unpinned" if pin.until is None else f"until {shown_moment(pin.until)}",
+            ending(pin.until, now),
             pin.reason,
         )
         for pin in explanation.pins

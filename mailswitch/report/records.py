@@ -21,6 +21,7 @@ __all__ = [
     "change_fields",
     "change_row",
     "changes_json",
+    "ending",
     "pause_fields",
     "pin_fields",
     "pins_json",
@@ -160,7 +161,7 @@ def print_pins(pins: Sequence[Pin], stream: TextIO, *, is_terminal: bool, width:
                 (pin.pattern.text, STRONG),
                 f"by {pin.by}",
                 shown_moment(pin.at),
-                _ending(pin.until, now),
+                ending(pin.until, now),
                 pin.reason,
             )
             for pin in pins
@@ -210,7 +211,7 @@ def print_approvals(
                 approval.server,
                 f"by {approval.by}",
                 shown_moment(approval.at),
-                _ending(approval.expires, now),
+                ending(approval.expires, now),
                 _bound_to(approval),
             )
             for approval in approvals
@@ -229,7 +230,8 @@ def _is_over(until: datetime | None, now: datetime) -> bool:
     return until is not None and until <= now
 
 
-def _ending(until: datetime | None, now: datetime) -> Part:
+def ending(until: datetime | None, now: datetime) -> Part:
+    """Return until when something holds, or since when it does not any more."""
     if until is None:
         return "until unpinned"
     return (f"expired {shown_moment(until)}", DIM) if _is_over(until, now) else f"until {shown_moment(until)}"
