@@ -135,10 +135,13 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             self._send(HTTPStatus.LENGTH_REQUIRED, b"")
             return
-        if self.path != AGENT_PATH or not 0 <= length <= _MOST_BYTES:
-            self._send(HTTPStatus.NOT_FOUND, b"", close=True)
+        if not 0 <= length <= _MOST_BYTES:
+            self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"", close=True)
             return
         body = self.rfile.read(length)
+        if self.path != AGENT_PATH:
+            self._send(HTTPStatus.NOT_FOUND, b"")
+            return
         credentials = Credentials(
             source=str(self.client_address[0]),
             key=self.headers.get("KEY"),
