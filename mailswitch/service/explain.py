@@ -1,0 +1,54 @@
+"""Everything known of one name: a thorough look at it now, and what the ledger has on record."""
+
+from __future__ import annotations
+
+from mailswitch.core.errors import ConfigError, InventoryError
+from mailswitch.core.names import DomainName
+from mailswitch.report.explanation import Explanation
+from mailswitch.service.observe import Scope
+from mailswitch.service.reconcile import PassRequest, dry_run
+from mailswitch.service.setup import Setup
+
+__all__ = ["explain"]
+
+
+def explain(setup: Setup, name: DomainName, *, by: str, server: str | None = None) -> tuple[Explanation, ...]:
+    """Look at one name with every vantage and gather what the ledger knows; one explanation for each server with it.
+
+    Raises:
+        ConfigError: no server hosts the name.
+        InventoryError: a panel that may host it did not answer, and no other hosts it.
+    """
+    servers = frozenset() if server is None else frozenset({server})
+    scope = Scope(names=frozenset({name}), servers=servers, is_thorough=True)
+    report = dry_run(setup, PassRequest(by=by, scope=scope))
+    reader = setup.ledger.reader()
+    try:
+        pins = tuple(pin for pin in reader.pins() if pin.pattern.matches(name))
+        approvals = {one.server: one for one in reader.approvals() if one.name == name}
+        found = tuple(
+            Explanation(
+                server=one.name,
+                addresses=one.addresses,
+                entry=entry,
+                mode=report.mode,
+                now=report.started,
+                pins=pins,
+                approval=approvals.get(one.name),
+                changes=reader.changes(server=one.name, name=name, limit=50),
+                pause=report.pause,
+                refusal=one.refusal,
+            )
+            for one in report.servers
+            for entry in one.domains
+            if entry.domain.name == name
+        )
+    finally:
+        reader.close()
+    if found:
+        return found
+    silent = [f"{one.name}: {one.error.text}" for one in report.servers if one.error is not None]
+    if silent:
+        raise InventoryError(f"cannot tell who hosts {name}: " + "; ".join(silent), code="unreachable")
+    asked = ", ".join(one.name for one in report.servers)
+    raise ConfigError(f"{name} is not hosted on any server that was asked ({asked})")
