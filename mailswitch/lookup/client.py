@@ -3,9 +3,12 @@
 Facts:
 
 - NXDOMAIN and NODATA are answers and not asked for again; SERVFAIL and REFUSED are no answers and may pass
-  (RFC 2308 §7, RFC 9520 §3.2: retries are bounded and spaced).
+  (RFC 2308 §7); retries are bounded and spaced (RFC 9520 §3.1).
 - A server that does not know EDNS says FORMERR or NOTIMP, and is asked again without (RFC 6891 §7).
 - The last of several tries is in lower case, for the few servers that do not repeat the case of a question.
+
+A vantage that is dead would otherwise cost every name its whole patience: after many questions in a row without any
+reply it is asked only now and then, to see whether it is back, and leaves the rest to the other vantages.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ __all__ = ["VantageClient"]
 
 _MAX_HOPS = 8
 _PAUSE_SECONDS = 0.05
+_DEAD_AFTER = 100
+"""Questions in a row without any reply, after which a vantage is taken for dead."""
 _EDNS_UNKNOWN = frozenset({dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS})
 
 _Question = tuple[DomainName, dns.rdatatype.RdataType]
@@ -46,6 +51,8 @@ class VantageClient:
         self._heard: dict[_Question, Reply] = {}
         self._awaited: dict[_Question, asyncio.Future[Reply]] = {}
         self._next_slot = 0.0
+        self._silences = 0
+        self._next_trial = 0.0
         self.queries = 0
         """Questions put to the vantage; a retried one counts once."""
         self.failures = 0
@@ -83,6 +90,8 @@ class VantageClient:
 
     async def _answered(self, name: DomainName, rdtype: dns.rdatatype.RdataType) -> Reply:
         """Put one question until it is answered, as often as the timing says."""
+        if self._is_given_up():
+            return Unreliable(f"it left {_DEAD_AFTER} questions in a row without a reply, and is hardly asked any more")
         reply = self._too_late()
         tries = self._timing.tries
         for attempt in range(tries):
@@ -91,6 +100,7 @@ class VantageClient:
                 return self._too_late()
             self.queries += attempt == 0
             heard = await self._attempt(name, rdtype, is_case_mixed=attempt == 0 or attempt < tries - 1)
+            self._silences = self._silences if _is_silence(heard) else 0
             if not isinstance(heard, Unreliable):
                 return heard
             reply = heard if attempt == 0 else replace(heard, reason=f"{heard.reason} ({attempt + 1} tries)")
@@ -99,7 +109,16 @@ class VantageClient:
             if attempt < tries - 1:
                 await asyncio.sleep(min(_PAUSE_SECONDS * 2**attempt, self._seconds()))
         self.failures += 1
+        self._silences += _is_silence(reply)
         return reply
+
+    def _is_given_up(self) -> bool:
+        """Whether the vantage is taken for dead; one question in each time-out is let through all the same."""
+        now = asyncio.get_running_loop().time()
+        if self._silences < _DEAD_AFTER or now >= self._next_trial:
+            self._next_trial = now + self._timing.timeout.total_seconds()
+            return False
+        return True
 
     async def _attempt(self, name: DomainName, rdtype: dns.rdatatype.RdataType, *, is_case_mixed: bool) -> Reply:
         """Put one question once; once more without EDNS to a server that does not know it."""
@@ -127,3 +146,7 @@ class VantageClient:
 
     def _too_late(self) -> Unreliable:
         return Unreliable(f"the sweep's deadline of {self._timing.deadline} passed")
+
+
+def _is_silence(reply: Reply) -> bool:
+    return isinstance(reply, Unreliable) and reply.again is Again.ALWAYS

@@ -3,8 +3,8 @@
 Facts:
 
 - A recursive resolver sets RA (RFC 1035 §4.1.1).
-- A resolver that answers for names that are not there would make every domain exist (RFC 8020 §2; such rewriting is
-  what RFC 4924 §2.5.2 warns of). The name asked for is random, so nobody has it in memory or can have registered it.
+- A resolver that answers for names that are not there makes every domain exist. The name asked for is random, so that
+  nobody has registered it or holds it in memory; it looks like a web server's, which is what such resolvers rewrite.
 """
 
 from __future__ import annotations

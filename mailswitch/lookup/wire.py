@@ -5,8 +5,8 @@ Facts:
 - Ids and source ports are random for each query, and a reply has to come from where the query went and repeat its id
   and question (RFC 5452 §9.1). Letter case is mixed at random and has to come back, which makes guessing harder still.
 - A truncated answer is asked for again over TCP (RFC 7766 §5).
-- 1232 octets pass nearly everywhere without fragments, which get lost and can be forged (RFC 9715 §3).
-- A server that cannot read a query may leave the question out of its reply (RFC 6891 §7).
+- Fragments get lost and can be forged (RFC 9715 §1); 1232 octets pass nearly everywhere whole (DNS Flag Day 2020).
+- A server that cannot read a query may leave the question out of its reply, which then can only be a failure.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ __all__ = ["Fault", "PublicDNSServer", "PublicRecords", "overlay", "parse_record
 _EDNS_PAYLOAD = 4096
 _PLAIN_PAYLOAD = 512
 _TCP_IDLE_SECONDS = 10.0
+_START_SECONDS = 10.0
 _PORT_ATTEMPTS = 20
 _REFUSED_TYPES = frozenset({dns.rdatatype.AXFR, dns.rdatatype.IXFR})
 
@@ -98,7 +99,7 @@ class PublicDNSServer:
 
         Raises:
             OSError: the address cannot be listened on.
-            RuntimeError: it was started already.
+            RuntimeError: it was started already, or its thread did not come up.
         """
         if self._thread is not None:
             raise RuntimeError("this simulated public DNS was started already")
@@ -111,7 +112,8 @@ class PublicDNSServer:
             target=self._serve, args=(loop, udp, tcp, ready), name=f"public-dns-{self._port}", daemon=True
         )
         self._thread.start()
-        ready.wait()
+        if not ready.wait(_START_SECONDS):
+            raise RuntimeError(f"the simulated public DNS on {self._address} port {self._port} did not start")
 
     def close(self) -> None:
         """Stop listening and wait for the thread. Harmless when called again."""

@@ -2,7 +2,7 @@
 
 Facts:
 
-- A name above an existing one exists, too: it has no records, which is NODATA and not NXDOMAIN (RFC 8020 §2).
+- A name above an existing one exists, too: it has no records, which is NODATA and not NXDOMAIN (RFC 4592 §2.2.2).
 - ``*`` as the first label answers for names that are not there (RFC 4592 §2.2).
 - Negative answers carry an SOA, whose TTL and minimum say how long they hold (RFC 2308 §3).
 """
@@ -88,10 +88,7 @@ class PublicRecords:
         encloser = name
         while encloser not in self.existing:
             encloser = encloser.parent()
-        try:
-            wildcard = dns.name.Name((b"*", *encloser.labels))
-        except dns.name.NameTooLong:
-            return None
+        wildcard = dns.name.Name((b"*", *encloser.labels))
         return wildcard if wildcard in self.existing else None
 
     def _soa(self, name: dns.name.Name) -> dns.rrset.RRset:

@@ -440,3 +440,39 @@ def test_a_rate_that_cannot_be_kept_before_the_deadline_asks_no_more() -> None:
 
     assert replies[1] == Unreliable("the sweep's deadline of 0:30:00 passed")
     assert asking.queries == 1
+
+
+SHORT = Timing(timeout=timedelta(milliseconds=300), tries=1, rate=None)
+
+
+async def ask_for(asking: VantageClient, numbers: range) -> list[Reply]:
+    """Ask for many names at once."""
+    return await asyncio.gather(*(asking.ask(DomainName(f"d{n}.example"), dns.rdatatype.MX) for n in numbers))
+
+
+def test_a_dead_vantage_is_given_up_but_for_a_trial_now_and_then() -> None:
+    async def ask_in_turn(asking: VantageClient) -> list[Reply]:
+        return [*await ask_for(asking, range(100)), *await ask_for(asking, range(100, 130))]
+
+    with NastyDNS() as server:
+        asking = client(server, SHORT)
+        replies = asyncio.run(ask_in_turn(asking))
+
+    assert all(isinstance(reply, Unreliable) for reply in replies)
+    assert "in a row" in str(replies[-1])
+    assert asking.queries == asking.failures <= 102
+
+
+def test_a_vantage_that_comes_back_is_asked_again() -> None:
+    is_back = list[bool]()
+
+    async def ask_in_turn(asking: VantageClient) -> list[Reply]:
+        await ask_for(asking, range(100))
+        is_back.append(True)
+        trial = await ask_for(asking, range(100, 101))
+        return [*trial, *await ask_for(asking, range(101, 110))]
+
+    with NastyDNS(lambda query: [reply_to(query, authority=(SOA,))] if is_back else []) as server:
+        replies = asyncio.run(ask_in_turn(client(server, SHORT)))
+
+    assert [type(reply) for reply in replies] == [Nothing] * 10
