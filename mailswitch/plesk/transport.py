@@ -96,6 +96,7 @@ class Transport:
             **authentication_headers(credentials),
         }
         self._socket: socket.socket | None = None
+        self._is_over = threading.Event()
         self._session = _Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -140,30 +141,38 @@ class Transport:
 
     def _connected(self, sock: socket.socket) -> None:
         self._socket = sock
+        if self._is_over.is_set():
+            self._break()
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
         """End the connection at the deadline, which a time-out for each read alone does not do."""
-        passed = threading.Event()
 
         def end() -> None:
-            passed.set()
-            if self._socket is not None:
-                # Not SSLSocket.shutdown, which would let the reading thread go on without TLS.
-                with suppress(OSError):
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+            is_over.set()
+            self._break()
 
+        # One event an exchange: a timer that fires in the moment it is cancelled must not end the next one.
+        is_over = self._is_over = threading.Event()
         watch = threading.Timer(self._limits.deadline.total_seconds(), end)
         watch.daemon = True
         watch.start()
         try:
             yield
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            if passed.is_set():
+            if is_over.is_set():
                 raise self._too_slow() from error
             raise
         finally:
             watch.cancel()
+        if is_over.is_set():  # a reply ended by us can look like one that ended by itself
+            raise self._too_slow()
+
+    def _break(self) -> None:
+        if self._socket is not None:
+            # Not SSLSocket.shutdown, which would let the reading thread go on without TLS.
+            with suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _too_slow(self) -> PanelFailure:
         return PanelFailure(f"no whole reply came within {_seconds(self._limits.deadline)}", code="unreachable")

@@ -11,7 +11,7 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from mailswitch.plesk.credentials import Credentials, Key
 from mailswitch.plesk.secret import Secret
@@ -20,10 +20,13 @@ from mailswitch.plesk.transport import TransportLimits
 from mailswitch.plesk.xml_api import XmlApiPanel, XmlApiSettings, open_xml_api
 from mailswitch.simulation.certificates import Identity, self_signed, server_context
 
-__all__ = ["KEY", "RawPanel", "Reply", "Seen", "a_panel", "a_reply"]
+__all__ = ["KEY", "Framing", "RawPanel", "Reply", "Seen", "a_panel", "a_reply"]
 
 KEY = "0f9e8d7c-6b5a-4948-8736-251403f2e1d0"
 _PACE_SECONDS = 0.02
+
+
+Framing = Literal["length", "chunked", "close", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,8 @@ class Reply:
     cut: int | None = None
     is_trickling: bool = False
     """Sends a blank now and then behind the body, until the server is closed."""
+    framing: Framing = "length"
+    """How the body's end is told: by its length, by chunks, by closing; with "none" `body` is sent without a header."""
     is_silent: bool = False
     """Closes the connection without a word."""
 
@@ -141,20 +146,30 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(raw.next_reply())
 
     def _answer(self, reply: Reply) -> None:
-        if reply.is_silent or reply.cut is not None:
+        if reply.is_silent or reply.cut is not None or reply.framing in {"close", "none"}:
             self.close_connection = True
         if reply.is_silent:
             return
-        self.send_response(reply.status)
-        for name, value in {"Content-Type": "text/xml", **reply.headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(10**9 if reply.is_trickling else len(reply.body)))
-        self.end_headers()
-        self.wfile.write(reply.body[: reply.cut])
+        if reply.framing != "none":
+            self._head(reply)
+        sent = reply.body[: reply.cut]
+        if reply.framing == "chunked":
+            sent = b"%x\r\n%s" % (len(reply.body), sent) + (b"\r\n0\r\n\r\n" if reply.cut is None else b"")
+        self.wfile.write(sent)
         self.wfile.flush()
         while reply.is_trickling and not self.server.raw.closing.wait(_PACE_SECONDS):
             self.wfile.write(b" ")
             self.wfile.flush()
+
+    def _head(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        for name, value in {"Content-Type": "text/xml", **reply.headers}.items():
+            self.send_header(name, value)
+        if reply.framing == "length":
+            self.send_header("Content-Length", str(10**9 if reply.is_trickling else len(reply.body)))
+        if reply.framing == "chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
