@@ -63,8 +63,7 @@ def can_change(case_domain: HostedDomain, route: Route, policy: Policy, history:
 def decide(case: Case) -> Decision:
     """Decide about one name. Total: every case has an answer, and without certainty it is to hold."""
     tendency = table_verdict(case.domain, case.finding.route, case.policy, case.history)
-    is_ours = case.domain.switch is Switch.OFF and case.history.claim is Claim.OURS
-    if is_ours and alias_routed_here(case) is not None:
+    if _is_needed_again(case):
         tendency = Verdict.TURN_ON
     match tendency:
         case Verdict.TURN_OFF:
@@ -75,6 +74,12 @@ def decide(case: Case) -> Decision:
             return Decision(verdict=tendency, reasons=(_route_reason(case), *_unmanaged(case), *_notes(case)))
         case _ as never:
             assert_never(never)
+
+
+def _is_needed_again(case: Case) -> bool:
+    """Whether an alias needs what we turned off; names nobody may host stay off, as no alias holds their turn-off."""
+    is_ours = case.domain.switch is Switch.OFF and case.history.claim is Claim.OURS
+    return is_ours and not case.is_never_local and alias_routed_here(case) is not None
 
 
 def _turn_on(case: Case) -> Decision:
