@@ -89,6 +89,7 @@ def _hosted(
     operation: Operation, reply: Element, at: Answering, found: list[tuple[str | None, list[sqlite3.Row]]]
 ) -> None:
     wanted = {item.tag for item in operation.node.findall("dataset/*")}
+    addresses = _first_addresses(at)
     for text, rows in found:
         if not rows and text is not None:
             add(add_error(reply, Code.NO_SUCH_OBJECT, at.turn), "filter-id", text)
@@ -99,14 +100,14 @@ def _hosted(
             add(result, "id", row["id"])
             data = add(result, "data")
             if "gen_info" in wanted:
-                _gen_info(add(data, "gen_info"), row, at, is_webspace=operation.operator == "webspace")
+                _gen_info(add(data, "gen_info"), row, addresses, is_webspace=operation.operator == "webspace")
             if "hosting" in wanted:
-                _hosting(add(data, "hosting"), at)
+                _hosting(add(data, "hosting"), addresses)
             if "subscriptions" in wanted and operation.operator == "webspace":
                 _subscription(add(add(data, "subscriptions"), "subscription"))
 
 
-def _gen_info(node: Element, row: sqlite3.Row, at: Answering, *, is_webspace: bool) -> None:
+def _gen_info(node: Element, row: sqlite3.Row, addresses: list[str], *, is_webspace: bool) -> None:
     add(node, "cr_date", row["cr_date"])
     add(node, "name", row["displayName"])
     add(node, "ascii-name", row["name"])
@@ -115,7 +116,7 @@ def _gen_info(node: Element, row: sqlite3.Row, at: Answering, *, is_webspace: bo
     if is_webspace:
         add(node, "owner-id", row["cl_id"])
         add(node, "owner-login", "admin")
-    for address in _first_addresses(at):
+    for address in addresses:
         add(node, "dns_ip_address", address)
     add(node, "htype", row["htype"])
     add(node, "guid", row["guid"])
@@ -137,12 +138,12 @@ def _first_addresses(at: Answering) -> list[str]:
     return list(found.values())
 
 
-def _hosting(node: Element, at: Answering) -> None:
+def _hosting(node: Element, addresses: list[str]) -> None:
     physical = add(node, "vrt_hst")
     entry = add(physical, "property")
     add(entry, "name", "ssl")
     add(entry, "value", "true")
-    for address in _first_addresses(at):
+    for address in addresses:
         add(physical, "ip_address", address)
 
 

@@ -122,6 +122,9 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
+    # Head and body in one piece: apart they wait for each other's acknowledgement (RFC 896, RFC 1122 §4.2.3.2).
+    wbufsize = -1
+    disable_nagle_algorithm = True
     server_version = "sw-cp-server"
     sys_version = ""
 
