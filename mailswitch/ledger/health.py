@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.exc import DatabaseError
 
 from mailswitch.core.errors import ConfigError, LedgerError
 from mailswitch.ledger import schema, tables
@@ -59,29 +58,45 @@ def inspect(url: str) -> LedgerHealth:
     except ConfigError as error:
         return LedgerHealth(place="", problems=(str(error),))
     health = LedgerHealth(place=place.shown)
+    if isinstance(place, SQLitePlace):
+        return _file(place, health)
     try:
-        if isinstance(place, SQLitePlace):
-            return _file(place, health)
         return _server(place, health)
     except LedgerError as error:
-        return replace(health, is_readable=False, problems=(*health.problems, str(error)))
+        return replace(health, problems=(str(error),))
 
 
 def _file(place: SQLitePlace, health: LedgerHealth) -> LedgerHealth:
-    exists = place.exists()
+    try:
+        exists = place.exists()
+    except LedgerError as error:
+        return replace(health, exists=True, problems=(str(error),))
     health = _with_rights(place, replace(health, exists=exists, is_readable=not exists))
     if not exists:
         return health
+    try:
+        return _file_contents(place, health)
+    except LedgerError as error:
+        integrity = Integrity.DAMAGED if _tells_of_damage(error) else Integrity.NOT_CHECKED
+        return replace(health, integrity=integrity, problems=(*health.problems, str(error)))
+
+
+def _file_contents(place: SQLitePlace, health: LedgerHealth) -> LedgerHealth:
     session = place.reading_session()
     try:
-        with session.transaction("check") as connection:
-            found = _quick_check(connection)
+        found = session.read(_quick_check, doing="check")
         if found:
             words = f"the ledger {place.shown} is damaged ({'; '.join(found)}): keep a copy of it and restore a backup"
             return replace(health, integrity=Integrity.DAMAGED, problems=(*health.problems, words))
         return _contents(session, replace(health, integrity=Integrity.SOUND))
     finally:
         session.close()
+
+
+def _tells_of_damage(error: LedgerError) -> bool:
+    cause = error.__cause__
+    code = getattr(getattr(cause, "orig", cause), "sqlite_errorname", None) or ""
+    return code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
 
 def _server(place: PostgreSQLPlace, health: LedgerHealth) -> LedgerHealth:
@@ -115,19 +130,14 @@ def _with_rights(place: SQLitePlace, health: LedgerHealth) -> LedgerHealth:
 
 def _quick_check(connection: Connection) -> tuple[str, ...]:
     """Return what SQLite finds wrong with its file, the first few words of it."""
-    try:
-        said = tuple(connection.exec_driver_sql(f"PRAGMA quick_check({_PROBLEMS_SHOWN})").scalars())
-    except DatabaseError as error:
-        return (str(error.orig),)
+    said = tuple(connection.exec_driver_sql(f"PRAGMA quick_check({_PROBLEMS_SHOWN})").scalars())
     return () if said == ("ok",) else said
 
 
 def _contents(session: Session, health: LedgerHealth) -> LedgerHealth:
-    with session.transaction("check") as connection:
-        health = replace(health, exists=True, revision=schema.revision(connection))
+    health = replace(health, exists=True, revision=session.read(schema.revision))
     if not schema.check_readable(session):
         return replace(health, is_readable=True)
     unsettled = select(func.count()).select_from(tables.changes).where(tables.changes.c.outcome.is_(None))
-    with session.transaction("check") as connection:
-        count = connection.execute(unsettled).scalar_one()
+    count = session.read(lambda connection: connection.execute(unsettled).scalar_one())
     return replace(health, is_current=True, is_readable=True, unsettled=count)

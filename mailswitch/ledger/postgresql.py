@@ -25,7 +25,7 @@ from mailswitch.core.errors import AlreadyRunning, LedgerError
 from mailswitch.ledger.lock import retry_while_running, running_message
 from mailswitch.ledger.reader import EmptyLedger, StoredReader
 from mailswitch.ledger.schema import check_readable, is_current, migrate
-from mailswitch.ledger.session import Session
+from mailswitch.ledger.session import Opening, Session
 from mailswitch.ledger.store import StoredLedger
 
 __all__ = ["PostgreSQLPlace"]
@@ -123,7 +123,7 @@ class PostgreSQLPlace:
             session.close()
 
     def _connected(self, engine: Engine, wait: timedelta) -> Session:
-        session = Session(engine, self.shown, secrets=self._secrets)
+        session = Session(lambda: Opening(engine=engine), self.shown, secrets=self._secrets)
         try:
             with session.transaction("open") as connection:
                 _set_up(connection, wait)

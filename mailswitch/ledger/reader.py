@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, Table, func, select
+from sqlalchemy import Connection, Row, Select, Table, func, select
 
 from mailswitch.core.ledger import Approval, Change, DomainHistory, Pause, Pin, Run, ServerPass, ServerState
 from mailswitch.core.names import DomainName
@@ -18,6 +17,7 @@ from mailswitch.ledger.session import Session
 __all__ = ["EmptyLedger", "StoredReader"]
 
 _V = TypeVar("_V", Approval, Change, Pause, Pin, Run, ServerPass, ServerState)
+_R = TypeVar("_R")
 
 
 class StoredReader:
@@ -29,17 +29,15 @@ class StoredReader:
 
     def run_count(self) -> int:
         """Return how many runs were recorded."""
-        with self._reading() as connection:
-            return connection.execute(select(func.count()).select_from(tables.runs)).scalar_one()
+        wanted = select(func.count()).select_from(tables.runs)
+        return self._session.read(lambda connection: connection.execute(wanted).scalar_one())
 
     def histories(self, server: str) -> dict[DomainName, DomainHistory]:
         """Return what is remembered of each name of a server."""
         table = tables.names
-        columns = columns_of(table, DomainHistory)
+        wanted = select(*columns_of(table, DomainHistory), table.c.name).where(table.c.server == server)
         history = value_maker(DomainHistory)
-        with self._reading() as connection:
-            rows = connection.execute(select(*columns, table.c.name).where(table.c.server == server))
-            return {row[-1]: history(row) for row in rows}
+        return self._read(wanted, lambda rows: {row[-1]: history(row) for row in rows})
 
     def server_state(self, server: str) -> ServerState | None:
         """Return what is remembered of a server; None before its first pass."""
@@ -108,14 +106,15 @@ class StoredReader:
         """Give back connections. Harmless when called again."""
         self._session.close()
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with self._session.transaction("read") as connection, damage_told(self._session.place):
-            yield connection
+    def _read(self, wanted: Select[Any], make: Callable[[Iterable[Row[Any]]], _R]) -> _R:
+        def act(connection: Connection) -> _R:
+            with damage_told(self._session.place):
+                return make(connection.execute(wanted))
+
+        return self._session.read(act)
 
     def _many(self, kind: type[_V], wanted: Select[Any]) -> tuple[_V, ...]:
-        with self._reading() as connection:
-            return tuple(map(value_maker(kind), connection.execute(wanted)))
+        return self._read(wanted, lambda rows: tuple(map(value_maker(kind), rows)))
 
     def _one(self, kind: type[_V], wanted: Select[Any]) -> _V | None:
         return next(iter(self._many(kind, wanted)), None)

@@ -39,8 +39,7 @@ def check_readable(session: Session) -> bool:
     Raises:
         LedgerError: it is older or newer than the program, no ledger at all, or cannot be read.
     """
-    with session.transaction("read") as connection:
-        found = _known(connection, session.place)
+    found = session.read(lambda connection: _known(connection, session.place))
     if found is not None and found != REVISIONS[-1]:
         raise LedgerError(
             f"cannot read the ledger {session.place}: it was written by an older mailswitch (schema {found}); "

@@ -26,7 +26,7 @@ from mailswitch.ledger.failures import translated
 from mailswitch.ledger.lock import FILE_MODE, adopt, file_lock, retry_while_running
 from mailswitch.ledger.reader import EmptyLedger, StoredReader
 from mailswitch.ledger.schema import check_readable, is_current, migrate
-from mailswitch.ledger.session import Session
+from mailswitch.ledger.session import Opening, Session
 from mailswitch.ledger.store import StoredLedger
 
 __all__ = ["SQLitePlace"]
@@ -96,17 +96,19 @@ class SQLitePlace:
             yield StoredLedger(session)
 
     def reading_session(self) -> Session:
-        """Connect to an existing file without making any file or lock that lasts.
+        """Connect to an existing file without making any file.
 
-        Where the directory is not writable and no writer has left its files there, they could not be made: the file is
-        then read as it lies, and the session looks after each read whether somebody wrote meanwhile.
+        Where no writer has left its files beside it, the file is read as it lies, and the session looks after each read
+        whether somebody wrote meanwhile.
         """
+        return Session(self._opening_for_reading, self.shown)
+
+    def _opening_for_reading(self) -> Opening:
         uri = f"{self.path.as_uri()}?mode=ro"
-        is_intact = None
-        if self._has_no_sidecars() and not os.access(self.path.parent, os.W_OK):
-            uri += "&immutable=1"
-            is_intact = self._watch()
-        return Session(_engine(uri, _PATIENCE, begin="BEGIN"), self.shown, is_intact=is_intact)
+        if not self._has_no_sidecars():
+            return Opening(engine=_engine(uri, _PATIENCE, begin="BEGIN"))
+        is_intact = self._watch()
+        return Opening(engine=_engine(f"{uri}&immutable=1", _PATIENCE, begin="BEGIN"), is_intact=is_intact)
 
     def _bring_up_to_date(self, wait: timedelta) -> None:
         if self.exists():
@@ -127,7 +129,7 @@ class SQLitePlace:
     @contextmanager
     def _writing(self, wait: timedelta) -> Iterator[Session]:
         engine = _engine(f"{self.path.as_uri()}?mode=rw", wait, begin="BEGIN IMMEDIATE", setting_up=_set_up_for_writing)
-        session = Session(engine, self.shown)
+        session = Session(lambda: Opening(engine=engine), self.shown)
         try:
             yield session
         finally:
@@ -176,8 +178,7 @@ class SQLitePlace:
             now = self.path.stat()
             return now.st_ino, now.st_size, now.st_mtime_ns, self._has_no_sidecars()
 
-        with translated("open", self.shown):
-            before = state()
+        before = state()
         return lambda: state() == before and before[-1]
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mailswitch.ledger.health import Integrity, LedgerHealth, inspect
@@ -59,7 +61,7 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path, sqlite_url: str) -> 
 
     health = inspect(sqlite_url)
 
-    assert not health.is_readable
+    assert (health.exists, health.is_readable, health.integrity) == (True, False, Integrity.DAMAGED)
     assert len(health.problems) == 1
 
 

@@ -51,7 +51,7 @@ def test_a_url_that_names_no_ledger_is_refused_without_repeating_it(url: str, sa
 def test_no_message_or_repr_shows_a_password(scheme: str) -> None:
     place = open_place(f"{scheme}://user:{SECRET}@127.0.0.1:1/db?password={SECRET}")
 
-    with pytest.raises(LedgerError, match="cannot open the ledger 'postgresql://127.0.0.1:1/db'") as caught:
+    with pytest.raises(LedgerError, match=r"cannot open the ledger 'postgresql://127.0.0.1:1/db'") as caught:
         place.reader()
 
     assert SECRET not in "".join(traceback.format_exception(caught.value)) + repr(place) + place.shown
@@ -169,9 +169,9 @@ def test_what_is_no_database_is_refused(tmp_path: Path, sqlite_url: str, kind: s
             os.mkfifo(path)
     place = open_place(sqlite_url)
 
-    with pytest.raises(LedgerError, match="no SQLite database|no plain file"):
+    with pytest.raises(LedgerError, match=r"no SQLite database|no plain file"):
         place.reader()
-    with pytest.raises(LedgerError, match="no SQLite database|no plain file"), place.locked():
+    with pytest.raises(LedgerError, match=r"no SQLite database|no plain file"), place.locked():
         pytest.fail("opened")
 
 
