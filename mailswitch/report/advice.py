@@ -22,7 +22,7 @@ _BY_CODE: dict[str, str] = {
     Route.HERE: "the policy holds it: policy.routes or policy.domains",
     Route.BACKUP_HERE: "the policy holds it: policy.routes or policy.domains",
     Route.IMPLICIT_HERE: "the policy holds it: policy.routes or policy.domains",
-    Guard.NOT_MANAGED: "never touched; configure mail for it in Plesk if it should be managed",
+    Guard.NOT_MANAGED: "never touched: it has no switch that could be turned, or no mail can be addressed to it",
     Guard.PINNED: "mailswitch unpin NAME lets it go",
     Guard.SUSPENDED: "decided again once it is active",
     Guard.STOPS_SENDING: "accept_full_off for the server if its sites may stop sending",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mailswitch.core.domain import Kind, Switch
+from mailswitch.core.ledger import Guard
 from mailswitch.core.limits import Refusal
 from mailswitch.core.plan import PlannedChange, digest_of
 from mailswitch.core.reports import DomainOutcome, DomainReport, PassReport, ServerReport, planned_change
@@ -121,8 +122,8 @@ def leading_code(entry: DomainReport) -> str:
     holding = entry.decision.holding
     if holding:
         return holding[0].value
-    if entry.domain.switch in {Switch.NOT_CONFIGURED, Switch.UNKNOWN}:
-        return "not-managed"
+    if entry.domain.switch in {Switch.NOT_CONFIGURED, Switch.UNKNOWN} or not entry.domain.name.is_host_name:
+        return Guard.NOT_MANAGED.value
     return entry.finding.route.value
 
 

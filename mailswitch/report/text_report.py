@@ -33,6 +33,7 @@ __all__ = ["print_report"]
 
 _MOST_HELD = 5
 _MOST_SERVERS = 5
+_LONGEST_WHY = 160
 
 _CHANGING = (
     (Section.TURNED_OFF, "Turned off", GOOD),
@@ -168,6 +169,8 @@ class _TextReport:
         server = [named.server.name] if self._has_servers else []
         says_route = self._lists_all or not (entry.decision.holding or named.section in _TURNED_OFF)
         where = entry.finding.because if says_route else destination(entry)
+        if named.section is Section.HELD and not self._lists_all:
+            where, why = _shortened(where), _shortened(why)
         return (title(entry), *server, what(entry), where, why)
 
     def _why(self, named: Named, code: str) -> str:
@@ -264,6 +267,10 @@ def _when(at: datetime) -> str:
 
 def _dashed(text: str) -> str:
     return f" - {text}" if text else ""
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_WHY else f"{text[: _LONGEST_WHY - 3]}..."
 
 
 def _trouble(named: Named) -> str:

@@ -176,6 +176,21 @@ def test_names_held_by_their_route_say_what_the_route_rests_on_and_what_to_do() 
     assert re.search(r"g\.example +domain +MX mx\.filter\.example is an inbound filter that relays back", text)
 
 
+def test_a_long_reason_of_a_held_name_is_shortened_unless_all_is_wanted() -> None:
+    because = "alpha: no answer; " * 30 + "the end"
+    entry = an_entry(finding=a_finding(Route.UNKNOWN, because=because), decision=a_decision(Verdict.HOLD, reasons=()))
+
+    assert "the end" not in shown(a_report(a_server(entry)))
+    assert because in shown(a_report(a_server(entry)), verbose=True)
+
+
+@pytest.mark.parametrize("name", ["*.moved.example", "_dmarc.moved.example"])
+def test_a_name_that_mail_cannot_go_to_is_held_as_not_managed(name: str) -> None:
+    entry = an_entry(name, finding=a_finding(Route.UNKNOWN), decision=a_decision(Verdict.HOLD, reasons=()))
+
+    assert "not-managed: 1 - never touched" in shown(a_report(a_server(entry)))
+
+
 def test_a_name_that_is_not_configured_is_held_as_not_managed() -> None:
     entry = an_entry(
         domain=a_domain(switch=Switch.NOT_CONFIGURED),
