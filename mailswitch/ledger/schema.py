@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, select
 
 from mailswitch.core.errors import LedgerError
@@ -61,7 +62,13 @@ def migrate(session: Session) -> None:
         if _known(connection, session.place) == REVISIONS[-1]:
             return
         config.attributes["connection"] = connection
-        command.upgrade(config, REVISIONS[-1])
+        try:
+            command.upgrade(config, REVISIONS[-1])
+        except CommandError as error:
+            raise LedgerError(
+                f"cannot migrate the ledger {session.place}: {error}; this installation of mailswitch is incomplete, "
+                "install it again"
+            ) from error
 
 
 def _known(connection: Connection, place: str) -> str | None:

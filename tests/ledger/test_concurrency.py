@@ -4,8 +4,9 @@ import threading
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import NullPool, create_engine, func, make_url, select
 
-from mailswitch.core.errors import AlreadyRunning
+from mailswitch.core.errors import AlreadyRunning, LedgerError
 from mailswitch.ledger.place import open_place
 from mailswitch.ledger.store import StoredLedger
 from tests.support import ledger_values as values
@@ -93,3 +94,25 @@ def test_threads_share_a_ledger_and_take_turns(ledger: StoredLedger) -> None:
         thread.join()
 
     assert sorted(change.id or 0 for change in ledger.changes()) == list(range(1, 41))
+
+
+@pytest.mark.postgresql
+def test_a_pass_that_lost_its_connection_does_not_go_on_without_its_lock(postgresql_url: str) -> None:
+    with open_place(postgresql_url).locked() as ledger:
+        with ledger._session.transaction("look at") as connection:
+            ours = connection.execute(select(func.pg_backend_pid())).scalar_one()
+        engine = create_engine(
+            make_url(postgresql_url).set(drivername="postgresql+psycopg"),
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+        )
+        with engine.connect() as other:
+            # The time-out makes it wait until the session, and with it the lock, is gone.
+            assert other.execute(select(func.pg_terminate_backend(ours, 10_000))).scalar_one()
+
+        with pytest.raises(LedgerError, match="cannot write to"):
+            ledger.begin_run(values.run())
+        with pytest.raises(LedgerError, match="closed or was lost"):
+            ledger.begin_run(values.run())
+        with open_place(postgresql_url).locked() as another:
+            assert another.run_count() == 0

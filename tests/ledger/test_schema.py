@@ -134,3 +134,15 @@ def test_a_current_ledger_is_not_migrated_again(url: str) -> None:
 
     with connected(url) as connection:
         assert MigrationContext.configure(connection).get_current_heads() == (REVISIONS[-1],)
+
+
+def test_an_incomplete_installation_is_told_and_leaves_nothing_half_made(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "REVISIONS", ("0001", "0002"))
+
+    with pytest.raises(LedgerError, match="install it again"), open_place(url).locked():
+        pytest.fail("opened")
+
+    with connected(url) as connection:
+        assert inspect(connection).get_table_names() == []
