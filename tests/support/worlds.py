@@ -1,0 +1,119 @@
+"""Whole worlds for tests: a staged Plesk and public DNS, and the real program run against them in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailswitch.cli.main import main
+from mailswitch.simulation.stage import Stage
+from mailswitch.simulation.world_file import parse_world
+
+Ending = tuple[int, str, str]
+
+HERE = """\
+  {name}. 3600 IN MX 10 mail.web01.example.
+"""
+
+HEAD = """\
+servers:
+  - name: web01
+    version: "18.0.61"
+    addresses: ["203.0.113.10"]
+    domains:
+"""
+
+PUBLIC = """\
+dns: |
+  mail.web01.example. 3600 IN A 203.0.113.10
+  aspmx.l.google.com. 300 IN A 192.0.2.26
+  mx.nobody-knows.example. 300 IN A 198.51.100.9
+"""
+
+AT_ONCE = "config: {confirm: {sightings: 1, window: 0s, unknown_provider_window: 0s}}\n"
+
+
+def a_world(
+    *, moved: int = 1, here: int = 8, unknown: int = 0, domains: str = "", dns: str = "", tail: str = AT_ONCE
+) -> str:
+    """Return a world with one server: names that moved to a known host, that are here, that are nobody knows where."""
+    names = {
+        "moved": [f"moved{number}.example" for number in range(moved)],
+        "here": [f"here{number}.example" for number in range(here)],
+        "unknown": [f"unknown{number}.example" for number in range(unknown)],
+    }
+    exchanges = {"moved": "aspmx.l.google.com.", "here": "mail.web01.example.", "unknown": "mx.nobody-knows.example."}
+    listed = "".join(
+        f"      - {{name: {name}, mail: on, created: 2015-05-05}}\n" for group in names.values() for name in group
+    )
+    records = "".join(
+        f"  {name}. 3600 IN MX 10 {exchanges[kind]}\n" for kind, group in names.items() for name in group
+    )
+    return HEAD + listed + domains + PUBLIC + records + dns + tail
+
+
+@dataclass(frozen=True)
+class Play:
+    """One staged world with the program at hand."""
+
+    stage: Stage
+    capture: pytest.CaptureFixture[str]
+
+    def run(self, *arguments: str) -> Ending:
+        """Run the program and return its exit code, its output and its complaints."""
+        self.capture.readouterr()
+        code = main(["--config", str(self.stage.config_path), *arguments])
+        shown = self.capture.readouterr()
+        return code, shown.out, shown.err
+
+    def ok(self, *arguments: str) -> str:
+        """Run the program, insist that it ends with 0, and return its output."""
+        code, out, err = self.run(*arguments)
+        assert code == 0, (arguments, code, out, err)
+        return out
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        """Run the program with ``--format json`` and return the document."""
+        ended, out, err = self.run(*arguments, "--format", "json")
+        assert ended == code, (arguments, ended, out, err)
+        return json.loads(out)
+
+    def names(self, document: Any) -> dict[str, Any]:
+        """Return the names of a JSON report by their text."""
+        return {entry["name"]: entry for server in document["servers"] for entry in server["domains"]}
+
+    @property
+    def config_path(self) -> Path:
+        """Where the world's configuration is."""
+        return self.stage.config_path
+
+
+Staged = Callable[[str], Play]
+
+
+@contextmanager
+def staging(folder: Path, capture: pytest.CaptureFixture[str]) -> Iterator[Staged]:
+    """Give a function that stages worlds below ``folder`` until the end of the block."""
+    with ExitStack() as stack:
+        count = 0
+
+        def staged(text: str) -> Play:
+            nonlocal count
+            count += 1
+            stage = Stage(parse_world(text), folder / f"world{count}")
+            play = Play(stack.enter_context(stage), capture)
+            stack.callback(_no_violations, stage)
+            return play
+
+        yield staged
+
+
+def _no_violations(stage: Stage) -> None:
+    for name, panel in stage.panels.items():
+        assert panel.violations() == (), name
