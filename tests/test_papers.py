@@ -88,6 +88,15 @@ def test_the_decision_page_has_every_mode_and_exit_code() -> None:
     assert {str(exit_codes.INTERRUPTED), str(exit_codes.PIPE_CLOSED)} <= set(re.findall(r"\d+", text))
 
 
+def test_the_decision_page_has_every_code_the_program_uses() -> None:
+    modules = [path for path in (_ROOT / "mailswitch").rglob("*.py") if "simulation" not in path.parts]
+    used = {code for path in modules for code in re.findall(r'\bcode="([^"]+)"', path.read_text(encoding="utf-8"))}
+    documented = set(re.findall(r"^\| `([^`]+)` \|", _text("docs/decisions.md"), re.MULTILINE))
+
+    assert used
+    assert used - documented == set()
+
+
 def _shape(value: object) -> object:
     """Return the keys of a JSON value, values left out; a list has the shape of its first entry."""
     match value:
