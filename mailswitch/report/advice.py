@@ -1,4 +1,4 @@
-"""What an administrator can do about a name that is held, by reason code (docs/report.md lists the codes)."""
+"""What an administrator can do about a name that is held, by reason code (docs/decisions.md explains the codes)."""
 
 from __future__ import annotations
 

@@ -124,23 +124,18 @@ class _TextReport:
         }
         # A refusal has a block of its own beside the plan line, with the command that passes it.
         alerts = [alert for alert in self._report.alerts if (alert.server, alert.code, alert.text) not in refusals]
+        titles = {(named.server.name, named.entry.domain.name): title(named.entry) for named in self._names}
         if alerts:
             self._page.section(f"Alerts: {len(alerts)}", BAD)
             self._page.rows(
                 (
                     (str(alert.code), WARNING),
                     *([alert.server] if self._has_servers else []),
-                    "" if alert.name is None else self._shown_name(alert.server, alert.name.text),
+                    "" if alert.name is None else titles.get((alert.server, alert.name), str(alert.name)),
                     alert.text,
                 )
                 for alert in alerts
             )
-
-    def _shown_name(self, server: str, name: str) -> str:
-        for named in self._names:
-            if named.server.name == server and named.entry.domain.name.text == name:
-                return title(named.entry)
-        return name
 
     def _changes(self, section: Section, heading: str, style: str) -> None:
         names = self._in(section)
