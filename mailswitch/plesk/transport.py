@@ -44,10 +44,15 @@ class TransportLimits:
     connect_timeout: timedelta = timedelta(seconds=10)
     read_timeout: timedelta = timedelta(seconds=300)
     """The longest silence; inventories may take minutes (design.md section 6)."""
-    deadline: timedelta = timedelta(seconds=900)
-    """The longest exchange in all, however busily the panel trickles."""
+    deadline: timedelta | None = None
+    """The longest exchange in all, however busily the panel trickles; None for three times the read time-out."""
     max_reply: int = 64 * 1024 * 1024
     """Octets."""
+
+    @property
+    def longest(self) -> timedelta:
+        """The deadline in force."""
+        return 3 * self.read_timeout if self.deadline is None else self.deadline
 
 
 def endpoint(url: str) -> str:
@@ -111,7 +116,7 @@ class Transport:
         Raises:
             PanelFailure: no whole reply came, or one that is none of the panel.
         """
-        deadline = time.monotonic() + self._limits.deadline.total_seconds()
+        deadline = time.monotonic() + self._limits.longest.total_seconds()
         timeouts = (self._limits.connect_timeout.total_seconds(), self._limits.read_timeout.total_seconds())
         with (
             self._translated(),
@@ -154,7 +159,7 @@ class Transport:
 
         # One event an exchange: a timer that fires in the moment it is cancelled must not end the next one.
         is_over = self._is_over = threading.Event()
-        watch = threading.Timer(self._limits.deadline.total_seconds(), end)
+        watch = threading.Timer(self._limits.longest.total_seconds(), end)
         watch.daemon = True
         watch.start()
         try:
@@ -175,7 +180,7 @@ class Transport:
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _too_slow(self) -> PanelFailure:
-        return PanelFailure(f"no whole reply came within {_seconds(self._limits.deadline)}", code="unreachable")
+        return PanelFailure(f"no whole reply came within {_seconds(self._limits.longest)}", code="unreachable")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

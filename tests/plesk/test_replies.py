@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 from xml.etree.ElementTree import Element
 
@@ -94,6 +95,26 @@ def test_a_packet_that_ends_too_early_is_told_apart(body: bytes) -> None:
 
     assert found.code == "cut"
     assert found.is_passing
+
+
+@given(st.binary(max_size=300))
+def test_noise_is_a_packet_or_a_failure(noise: bytes) -> None:
+    for body in (noise, b"<packet>" + noise, b"<packet>" + noise + b"</packet>"):
+        with suppress(PanelFailure):
+            assert replies.packet(body).tag == "packet"
+
+
+def test_a_packet_of_too_many_tags_makes_no_tree() -> None:
+    found = failure(replies.packet, b"<packet>" + b"<a/>" * 5_000_000 + b"</packet>")
+
+    assert found.code == "not-understood"
+    assert "tags" in found.text
+
+
+def test_a_very_deep_packet_is_read_like_any_other() -> None:
+    deep = b"<packet>" + b"<a>" * 100_000 + b"</a>" * 100_000 + b"</packet>"
+
+    assert failure(replies.aliases, replies.packet(deep)).code == "incomplete"
 
 
 @given(st.integers(min_value=0, max_value=150))

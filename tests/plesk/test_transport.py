@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -118,8 +120,10 @@ def test_login_and_password_go_in_plesks_headers_as_utf8(raw: RawPanel) -> None:
 def test_secrets_are_in_no_repr(raw: RawPanel) -> None:
     settings = XmlApiSettings(server="web01", url=raw.url, credentials=Key(Secret(KEY)))
     panel = open_xml_api(settings)
+    transport = Transport(url=raw.url, credentials=settings.credentials, tls=settings.tls, limits=settings.limits)
 
-    assert KEY not in f"{settings!r} {panel!r} {Login(name='a', password=Secret(KEY))!r}"
+    assert KEY not in f"{settings!r} {panel!r} {transport!r} {Login(name='a', password=Secret(KEY))!r}"
+    assert raw.url in repr(transport)
 
 
 def test_errors_never_hold_the_key(tmp_path: Path) -> None:
@@ -385,6 +389,32 @@ def test_a_packet_counts_whatever_the_http_status(tmp_path: Path, status: int) -
     body = a_reply("<system><status>error</status><errcode>1030</errcode></system>").body
     with RawPanel(tmp_path, [Reply(status=status, body=body)]) as raw:
         assert refusal(raw).code == "licence"
+
+
+def test_somebody_who_does_not_speak_tls_is_unreachable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as plain:
+        port = int(plain.getsockname()[1])
+
+        def answer() -> None:
+            for _ in range(3):
+                connection, _ = plain.accept()
+                with connection:
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                    connection.recv(65536)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        settings = XmlApiSettings(server="web01", url=f"https://127.0.0.1:{port}", credentials=Key(Secret(KEY)))
+        with pytest.raises(InventoryError, match="TLS") as caught:
+            open_xml_api(settings, sleep=lambda _: None).inventory()
+        thread.join()
+
+    assert caught.value.code == "unreachable"
+
+
+def test_the_deadline_follows_the_read_timeout_unless_it_is_given() -> None:
+    assert TransportLimits(read_timeout=timedelta(seconds=100)).longest == timedelta(seconds=300)
+    assert TransportLimits(deadline=timedelta(seconds=9)).longest == timedelta(seconds=9)
 
 
 def test_a_connection_that_breaks_is_tried_three_times(tmp_path: Path) -> None:

@@ -347,6 +347,20 @@ def test_a_name_that_is_gone_is_told_so(plesk: XmlApiServer, panel: XmlApiPanel,
     assert written.value.code == "gone"
 
 
+def test_an_alias_id_that_bears_no_name_at_all_is_gone(tmp_path: Path) -> None:
+    nameless = a_reply(
+        "<site-alias><get><result><status>ok</status><id>1</id>"
+        "<info><name>a b</name></info></result></get></site-alias>"
+    )
+    with RawPanel(tmp_path, [nameless]) as raw:
+        panel = a_panel(raw)
+        with pytest.raises(InventoryError) as caught:
+            panel.read_switch(ALIAS)
+        panel.close()
+
+    assert caught.value.code == "gone"
+
+
 def test_an_alias_id_that_bears_another_name_is_gone(panel: XmlApiPanel) -> None:
     renamed = SwitchTarget(name=DomainName("former.example"), kind=Kind.ALIAS, panel_id=ALIAS.panel_id)
 
