@@ -33,6 +33,7 @@ __all__ = ["print_report"]
 
 _MOST_HELD = 5
 _MOST_SERVERS = 5
+_MOST_ASKED_FOR = 50
 _LONGEST_WHY = 160
 
 _CHANGING = (
@@ -57,25 +58,26 @@ def print_report(
     """Write the report of one pass.
 
     Args:
-        report: The pass. If it is about some names only, all of them are listed.
+        report: The pass. If it is about a few names only, all of them are listed.
         stream: Where to; what its encoding cannot show is written out as escapes.
         is_terminal: Whether colours are wanted.
         width: In columns; None does not wrap, for pipes.
         verbose: List kept names too, every held name, and every reason.
     """
     page = Page(is_terminal=is_terminal, width=width)
-    _TextReport(page, report, lists_all=verbose or report.is_partial).write()
+    _TextReport(page, report, verbose=verbose).write()
     page.write(stream)
 
 
 class _TextReport:
     """One report on its way to a page."""
 
-    def __init__(self, page: Page, report: PassReport, *, lists_all: bool) -> None:
+    def __init__(self, page: Page, report: PassReport, *, verbose: bool) -> None:
         self._page = page
         self._report = report
-        self._lists_all = lists_all
         self._names = names_of(report)
+        # A part may be a few names somebody asked for, or all of one server.
+        self._lists_all = verbose or (report.is_partial and len(self._names) <= _MOST_ASKED_FOR)
         self._has_servers = len(report.servers) > 1
         self._digest = plan_digest(report, self._names)
 
@@ -228,7 +230,9 @@ class _TextReport:
 
     def _plan(self) -> None:
         if self._report.is_partial:
-            self._page.line("No plan to apply from this: it is about some names only. mailswitch report makes one.")
+            self._page.line(
+                "No plan to apply from this: it is about a part only; mailswitch report makes one of everything"
+            )
             return
         due, more = open_changes(self._names)
         if not due and not more:

@@ -115,6 +115,10 @@ def test_a_status_before_the_first_run_has_no_last_run() -> None:
     assert json.loads(status_json(replace(WELL, last_run=None, servers=())))["last_run"] is None
 
 
+def test_without_a_daemon_no_next_pass_is_promised() -> None:
+    assert "Next pass" not in shown(replace(WELL, next_pass=None))
+
+
 def test_hostile_error_texts_are_written_out() -> None:
     error = ServerError(code="refused", text="\x1b[2J\u202e[red]")
 

@@ -133,6 +133,13 @@ def test_a_report_about_some_names_lists_all_of_them_and_offers_no_plan() -> Non
     assert "--plan" not in text
 
 
+def test_a_report_about_one_large_server_counts_what_is_kept() -> None:
+    text = shown(a_report(a_server(*(kept(f"k{number}.example") for number in range(60))), is_partial=True))
+
+    assert "Kept: 60 (60 here)" in text
+    assert "k1.example" not in text
+
+
 def test_names_held_for_review_are_grouped_by_guard_with_why_and_what_to_do() -> None:
     text = shown(
         a_report(
