@@ -32,7 +32,7 @@ class Plesk:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(self.path), *arguments], capture_output=True, encoding="utf-8", timeout=20, check=False, env={}
+            [str(self.path), *arguments], capture_output=True, encoding="utf-8", timeout=20, check=False
         )
 
 
@@ -236,6 +236,42 @@ def test_a_launcher_works_where_the_kernel_would_not_take_the_interpreter_s_path
     plesk = Plesk(folder, a_hosted("main.example"))
 
     assert plesk.run("bin", "domain", "--list").stdout == "main.example\n"
+
+
+def test_the_program_needs_no_environment_and_no_locale(plesk: Plesk) -> None:
+    printed = subprocess.run(
+        [plesk.path, "db", "-BNe", "SELECT 'ü'"], capture_output=True, env={"LC_ALL": "C"}, timeout=20, check=True
+    )
+
+    assert printed.stdout == "ü\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("db",), "wants -e"),
+        (("db", "SELECT 1"), "does not know"),
+        (("db", "-BNe", "SELECT * FROM no_such_table"), "ERROR 1064"),
+        (("repair", "mail"), "unknown command"),
+        (("bin", "domalias", "--list"), "has no domalias --list"),
+        (("bin", "domain", "--info", "no.example"), "Unable to find"),
+    ],
+)
+def test_what_it_does_not_know_fails_without_a_violation(
+    plesk: Plesk, arguments: tuple[str, ...], message: str
+) -> None:
+    printed = plesk.run(*arguments)
+
+    assert (printed.returncode, message in printed.stderr) == (1, True)
+    assert plesk.state.violations() == ()
+
+
+def test_a_header_is_printed_unless_it_is_left_out(plesk: Plesk) -> None:
+    assert plesk.run("db", "-B", "-e", "SELECT concat('a', 'b') AS x, to_base64('ü') AS y").stdout == "x\ty\nab\tw7w=\n"
+
+
+def test_the_switch_of_an_alias_is_in_its_info(plesk: Plesk) -> None:
+    assert "Mail:".ljust(40) + "true" in plesk.run("bin", "domalias", "--info", "alias.example").stdout
 
 
 def test_a_state_that_is_not_there_is_said(tmp_path: Path) -> None:

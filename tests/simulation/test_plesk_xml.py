@@ -201,6 +201,11 @@ def test_another_path_is_not_found(panel: XmlApiServer) -> None:
     assert post(panel, GET_IP, path="/login").status == 404
 
 
+@pytest.mark.parametrize(("length", "status"), [("-1", 413), ("99999999", 413), ("many", 411)])
+def test_a_body_without_a_sensible_length_is_refused(panel: XmlApiServer, length: str, status: int) -> None:
+    assert post(panel, b"", headers={"KEY": DEFAULT_KEY, "Content-Length": length}).status == status
+
+
 def test_error_texts_are_in_the_panel_s_language_which_changes(panel: XmlApiServer) -> None:
     said = {post(panel, GET_IP, headers={"KEY": "wrong"}).xml.findtext("system/errtext") for _ in range(2)}
 
@@ -256,6 +261,10 @@ def test_the_switch_of_an_alias_is_turned_and_nothing_else_changes(panel: XmlApi
         "<mail><remove><filter><site-id>3</site-id></filter></remove></mail>",
         alias_set("<id>1</id>", "<settings><pref><web>false</web><mail>false</mail></pref></settings>"),
         alias_set("<id>1</id>", "<settings><status>1</status></settings>"),
+        alias_set("<id>1</id>", "<settings><pref><mail>0</mail></pref></settings>"),
+        alias_set("<id>1</id>", ""),
+        alias_set("<nonsense>1</nonsense>"),
+        alias_set("<id>1</id><name>other.example</name>"),
         "<site-alias><delete><filter/></delete></site-alias>",
         "<webspace><del><filter><id>3</id></filter></del></webspace>",
         "<secret_key><create/></secret_key>",
@@ -275,6 +284,14 @@ def test_refusing_disable_echoes_no_id(panel: XmlApiServer) -> None:
     reply = ask(panel, "<mail><disable><site-id>3</site-id></disable></mail>")
 
     assert [node.tag for node in reply.iter() if node.tag in {"site-id", "id", "filter-id"}] == []
+
+
+def test_an_alias_that_is_not_there_is_said_by_what_was_asked_for(panel: XmlApiServer) -> None:
+    result = ask(panel, alias_set("<name>no.example</name>")).find("site-alias/set/result")
+
+    assert result is not None
+    assert (result.findtext("errcode"), result.findtext("filter-id")) == ("1013", "no.example")
+    assert panel.state.violations() == ()
 
 
 def test_an_empty_filter_reaches_every_alias_and_is_a_violation(panel: XmlApiServer) -> None:
