@@ -13,50 +13,24 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from mailswitch.core.domain import Platform, Switch
 from mailswitch.core.names import DomainName
+from mailswitch.simulation.journal import Request, Write
 from mailswitch.simulation.misbehaviour import Fault, Misbehaviour
 from mailswitch.simulation.population import populate
 from mailswitch.simulation.tables import turn
 from mailswitch.simulation.world import WorldServer
 
-__all__ = ["DEFAULT_KEY", "DEFAULT_LOGIN", "DEFAULT_PASSWORD", "PanelState", "Request", "Write"]
+__all__ = ["DEFAULT_KEY", "DEFAULT_LOGIN", "DEFAULT_PASSWORD", "PanelState"]
 
 DEFAULT_KEY = "5f3c1a9e-7d42-4b60-9c8f-0e1d2c3b4a59"
 DEFAULT_LOGIN = "admin"
 DEFAULT_PASSWORD = "simulated-panel"  # noqa: S105 (the password of a panel that exists on loopback only)
 
 _BUSY_SECONDS = 20.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One request as it came, whatever became of it."""
-
-    number: int
-    """Counts up over everything the panel was asked."""
-    kind: str
-    """``xml``, ``db`` or ``bin``."""
-    operations: tuple[str, ...]
-    """``mail/get_prefs``, ``domain --update``, ``db`` and the like; empty when it could not be understood."""
-    is_write: bool
-    text: str
-    """The packet, the SQL, or the arguments; never the key."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Write:
-    """One switch that the panel was rightly asked to turn."""
-
-    name: DomainName
-    to: Switch
-    interface: str
-    """``xml`` or ``bin``."""
-    is_applied: bool
-    """False where misbehaviour said yes and did nothing."""
 
 
 class PanelState:

@@ -39,7 +39,15 @@ from mailswitch.simulation.world import (
 )
 from mailswitch.simulation.world_rules import broken_rules
 
-__all__ = ["WorldSection", "display_name", "parse_world", "read_world"]
+__all__ = [
+    "DomainSection",
+    "ServerSection",
+    "VantageSection",
+    "WorldSection",
+    "display_name",
+    "parse_world",
+    "read_world",
+]
 
 _RELATIVE = re.compile(r"-([0-9]{1,4})d\Z")
 _VERSION = re.compile(r"[0-9]{1,5}(\.[0-9]{1,5}){1,3}\Z")

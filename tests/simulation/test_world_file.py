@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from mailswitch.core.domain import Kind, Platform, Switch
 from mailswitch.core.errors import ConfigError
@@ -13,8 +14,16 @@ from mailswitch.core.mx import address
 from mailswitch.core.names import DomainName
 from mailswitch.simulation.first_day import first_day
 from mailswitch.simulation.misbehaviour import Fault, Misbehaviour
+from mailswitch.simulation.public_dns import Fault as DnsFault
 from mailswitch.simulation.world import DEFAULT_CREATED, DEFAULT_VANTAGES, World, WorldDomain
-from mailswitch.simulation.world_file import parse_world, read_world
+from mailswitch.simulation.world_file import (
+    DomainSection,
+    ServerSection,
+    VantageSection,
+    WorldSection,
+    parse_world,
+    read_world,
+)
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -139,7 +148,7 @@ def test_every_problem_is_told_at_once_with_its_line() -> None:
         """\
 servers:
   - name: web01
-    adresses: [203.0.113.10]
+    addressen: [203.0.113.10]
     platform: beos
     domains:
       - {name: a.example, mail: maybe}
@@ -163,7 +172,7 @@ config:
 
     told = "\n".join(found)
     for expected in (
-        "w.yaml:3: servers[0].adresses: unknown key 'adresses' (did you mean 'addresses'?)",
+        "w.yaml:3: servers[0].addressen: unknown key 'addressen' (did you mean 'addresses'?)",
         "w.yaml:4: servers[0].platform: 'beos' is not one of linux, windows",
         "w.yaml:6: servers[0].domains[0].mail: 'maybe' is not one of on, off, not-configured",
         "w.yaml:7: servers[0].domains[1].name: this server hosts 'a.example' already",
@@ -189,7 +198,7 @@ config:
     [
         ("{name: a.example, of: b.example}", "a main domain belongs to nothing"),
         ("{name: a.example, kind: addon}", "what is this addon of?"),
-        ("{name: a.example, kind: addon, of: a.exmple}", "this server hosts no 'a.exmple'"),
+        ("{name: a.example, kind: addon, of: a.exampla}", "this server hosts no 'a.exampla'"),
         ("{name: m.example}\n{name: a.example, kind: alias, of: n.example}", "did you mean 'm.example'?"),
         ("{name: m.example}\n{name: s.other.example, kind: subdomain, of: m.example}", "a name that ends with it"),
         (
@@ -242,3 +251,23 @@ def test_the_first_day_has_the_numbers_it_promises() -> None:
     ]  # fmt: skip
     assert all(domain.created < date(2020, 1, 1) for domain in found.servers[0].domains)
     assert found.config == {}
+
+
+DOCUMENTATION = (Path(__file__).parents[2] / "docs" / "worlds.md").read_text(encoding="utf-8")
+
+
+def test_the_documented_example_is_a_world() -> None:
+    found = world(DOCUMENTATION.split("```yaml\n")[1].split("```")[0])
+
+    assert [domain.display for domain in found.servers[0].domains][-1] == "bücher.example"
+    assert [vantage.operator for vantage in found.vantages] == ["a", "Other", "c"]
+
+
+@pytest.mark.parametrize("section", [WorldSection, ServerSection, DomainSection, VantageSection])
+def test_every_key_is_documented(section: type[BaseModel]) -> None:
+    assert [key for key in section.model_fields if f"`{key}`" not in DOCUMENTATION] == []
+
+
+@pytest.mark.parametrize("word", [*Fault, *DnsFault])
+def test_every_fault_is_documented(word: str) -> None:
+    assert f"`{word}`" in DOCUMENTATION
