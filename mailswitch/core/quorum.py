@@ -29,7 +29,7 @@ class Finding:
     route: Route
     because: str
     vantages: int
-    """How many vantages agreed on the route."""
+    """How many vantages agreed on the route; for ``unknown``, how many were asked."""
     is_sighting: bool
     """A quorum agreed, none of it from memory."""
     is_seen_here: bool

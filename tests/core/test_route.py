@@ -346,6 +346,22 @@ def test_route_unknown_without_mx_while_the_own_address_is_not_known(answer: Hos
     assert seen(NoMX(ttl=HOUR), {"moved.example": answer}).route is Route.UNKNOWN
 
 
+def test_exchanges_come_by_preference_and_name_with_their_addresses_in_order() -> None:
+    opinion = routed(
+        (20, "c.example", NoSuchHost()),
+        (10, "b.example", at("2001:db8:1::2", "198.51.100.200", "2001:db8:1::1", "198.51.100.3")),
+        (10, "a.example", at(FOREIGN)),
+    )
+
+    assert [
+        (entry.preference, str(entry.exchange), list(map(str, entry.addresses))) for entry in opinion.exchanges
+    ] == [
+        (10, "a.example", [FOREIGN]),
+        (10, "b.example", ["198.51.100.3", "198.51.100.200", "2001:db8:1::1", "2001:db8:1::2"]),
+        (20, "c.example", []),
+    ]
+
+
 # --- what a vantage is worth ----------------------------------------------------------------------
 
 
