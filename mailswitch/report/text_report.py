@@ -46,6 +46,11 @@ _CHANGING = (
     (Section.LIMITED, "Due to be turned off, but a limit stands in front", WARNING),
 )
 
+_HOLDING = (
+    (Section.REVIEW, "Would be turned off, but held for your review", WARNING, None),
+    (Section.HELD, "Held", STRONG, _MOST_HELD),
+)
+
 _TURNED_OFF = frozenset({Section.TURNED_OFF, Section.FAILED, Section.REFUSED, Section.DUE_OFF, Section.LIMITED})
 
 _TELLING = frozenset({Guard.PINNED, Guard.NEEDED_BY_ALIAS, Guard.STILL_RECEIVING, Guard.UNCONFIRMED})
@@ -87,8 +92,8 @@ class _TextReport:
         self._alerts()
         for section, heading, style in _CHANGING:
             self._changes(section, heading, style)
-        self._grouped(Section.REVIEW, "Would be turned off, but held for your review", WARNING, most=None)
-        self._grouped(Section.HELD, "Held", STRONG, most=None if self._lists_all else _MOST_HELD)
+        for section, heading, style, most in _HOLDING:
+            self._grouped(section, heading, style, most=None if self._lists_all else most)
         self._kept()
         self._limits()
         self._summary()
@@ -150,12 +155,17 @@ class _TextReport:
         names = self._in(section)
         if not names:
             return
-        self._page.section(f"{heading}: {len(names)}", style)
+        # A pass that applies is about what it did; what is left is for the dry run to list.
+        is_counted_only = not (self._report.is_dry_run or self._lists_all)
+        where = " (mailswitch report lists them)" if is_counted_only else ""
+        self._page.section(f"{heading}: {len(names)}{where}", style)
         groups: dict[str, list[Named]] = {}
         for named in names:
             groups.setdefault(leading_code(named.entry), []).append(named)
         for code, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
             self._page.line((f"{code}: {len(group)}", STRONG), (_dashed(advice(code)), DIM), indent=2)
+            if is_counted_only:
+                continue
             shown = group if most is None or len(group) <= most + 1 else group[:most]
             self._page.rows((self._row(named, self._why(named, code)) for named in shown), indent=4)
             if len(shown) < len(group):

@@ -397,3 +397,18 @@ def test_nothing_but_line_feeds_and_our_own_colours_controls_the_terminal(report
 
     for text in texts:
         assert not {category(one) for one in text.replace("\n", "")} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def test_a_pass_that_applies_counts_what_is_held_and_leaves_the_list_to_the_dry_run() -> None:
+    held = held_at_a_gateway("filtered.example")
+    review = on_review("review.example", Guard.UNCONFIRMED)
+    report = a_report(a_server(held, review), is_dry_run=False, mode=Mode.ENFORCE)
+
+    text = shown(report)
+    listed = shown(report, verbose=True)
+
+    assert "Held: 1 (mailswitch report lists them)" in text
+    assert "gateway: 1" in text
+    assert "filtered.example" not in text
+    assert "review.example" not in text
+    assert "filtered.example" in listed
