@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from mailswitch.cli.main import main
+from mailswitch.core.domain import Switch
 from mailswitch.core.policy import Route
 from mailswitch.simulation.builtin import demo_world
 from mailswitch.simulation.first_day import first_day
+from mailswitch.simulation.schemas import SchemaSet
 from mailswitch.simulation.stage import Stage
 from mailswitch.simulation.world import World
 from mailswitch.simulation.world_file import parse_world
@@ -100,3 +102,23 @@ def test_the_first_day_is_all_for_review(tmp_path: Path, capsys: pytest.CaptureF
     assert (summary["domains"], summary["turn_off"], summary["on_review"]) == (400, 0, 140)
     routes = [domain["route"] for domain in domains_of(report).values()]
     assert [routes.count(route) for route in ("here", "elsewhere", "gateway")] == [250, 140, 10]
+
+
+@pytest.mark.schemas
+def test_every_packet_of_a_pass_an_apply_and_a_revert_is_valid(tmp_path: Path) -> None:
+    schemas = SchemaSet.from_environment()
+    assert schemas is not None
+    with Stage(demo_world(), tmp_path / "world", schemas=schemas) as stage:
+        arguments = ["--config", str(stage.config_path)]
+        codes = [main([*arguments, "once", "--apply"]), main([*arguments, "revert", "--all"])]
+        panel = stage.panel("web01")
+        packets = panel.requests("xml")
+        violations = [text for each in stage.panels.values() for text in each.violations()]
+
+    assert (codes, violations) == ([0, 0], [])
+    assert [problem for request in packets for problem in schemas.validate_request(request.text.encode())] == []
+    written = [request for request in packets if request.is_write]
+    assert {operation for request in written for operation in request.operations} == {
+        "mail/set_prefs", "site-alias/set",
+    }  # fmt: skip
+    assert {write.to for write in panel.writes()} == {Switch.ON, Switch.OFF}
