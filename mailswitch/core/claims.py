@@ -32,18 +32,24 @@ def claim_after(change: Change, outcome: Outcome) -> Claim | None:
     return Claim.OURS if change.switch_to is Switch.OFF else Claim.NONE
 
 
-def settlement(change: Change, found: Switch, failure: str | None) -> Settlement:
+def settlement(change: Change, found: Switch, failure: str | None, *, is_under_way: bool = False) -> Settlement:
     """Return what a switch read back after a write says of it.
 
     Args:
         change: The change that was meant.
         found: Where the switch stands now.
         failure: Why the write seemed to fail; None where the panel said that it was done, or after a crash.
+        is_under_way: The reply was lost just now, so that the panel may still be at it.
     """
     if found is change.switch_to:
         return Settlement(outcome=Outcome.DONE)
     if found is Switch.UNKNOWN:
         why = failure or "the switch was written"
         return Settlement(outcome=None, error=f"{why}; read back, the panel does not say clearly where it stands")
+    if is_under_way and found is change.switch_from:
+        # Settled as failed, a write that takes effect a moment later would be nobody's, and never be undone.
+        why = failure or "the reply was lost"
+        text = f"{why}; read back, the switch is still {found}: the next pass looks whether it was done after all"
+        return Settlement(outcome=None, error=text)
     why = failure or "the write did not take effect"
     return Settlement(outcome=Outcome.FAILED, error=f"{why}; read back, the switch is {found}")

@@ -51,7 +51,7 @@ class InventoryError(MailswitchError):
     """A panel could not be read.
 
     ``code`` is a short stable word for reports (``unreachable``, ``authentication``, ``licence``,
-    ``not-understood``, ``certificate``, ``refused``, ``incomplete``).
+    ``not-understood``, ``certificate``, ``refused``, ``incomplete``, ``configuration``).
     """
 
     def __init__(self, message: str, *, code: str) -> None:

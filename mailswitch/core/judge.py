@@ -125,8 +125,26 @@ def judge(case: ServerCase) -> Judgement:
         report=report,
         alerts=alerts_of(report, case.inventory, case.configured_mode),
         state=next_server_state(case.inventory, case.state, case.now),
-        histories={name: new for name, new in advanced.items() if new is not case.histories.get(name)},
+        histories={
+            **_given_up(case),
+            **{name: new for name, new in advanced.items() if new is not case.histories.get(name)},
+        },
     )
+
+
+def _given_up(case: ServerCase) -> dict[DomainName, DomainHistory]:
+    """Let go of switches whose names are hosted no more: under a name made anew, the switch is somebody else's doing.
+
+    Not while the panel lists suspiciously few names or was not understood: a name lost then would never be turned on.
+    """
+    if case.inventory.oddities or inventory_refusal(case.inventory, case.state, case.now) is not None:
+        return {}
+    hosted = {domain.name for domain in case.inventory.domains}
+    return {
+        name: replace(history, claim=Claim.NONE)
+        for name, history in case.histories.items()
+        if name not in hosted and history.claim is not Claim.NONE
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,9 @@ from mailswitch.service.ports import Ledger, Panel
 
 __all__ = ["Attempt", "perform", "settle_open_intents"]
 
+_REPLY_LOST = "reply-lost"
+"""The code of an ApplyError after which the panel may still be at it (`mailswitch.service.ports.Panel.turn`)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
@@ -39,7 +42,7 @@ def perform(ledger: Ledger, panel: Panel, change: Change, now: Callable[[], date
     try:
         panel.turn(_target(change), change.switch_to)
     except ApplyError as error:
-        failure = str(error)
+        failure = error
     return _settled(ledger, panel, change, failure, now)
 
 
@@ -51,17 +54,20 @@ def settle_open_intents(ledger: Ledger, panel: Panel, server: str, now: Callable
     return tuple(_settled(ledger, panel, change, None, now) for change in ledger.unsettled(server))
 
 
-def _settled(ledger: Ledger, panel: Panel, change: Change, failure: str | None, now: Callable[[], datetime]) -> Attempt:
+def _settled(
+    ledger: Ledger, panel: Panel, change: Change, failure: ApplyError | None, now: Callable[[], datetime]
+) -> Attempt:
+    why = None if failure is None else str(failure)
+    is_lost = failure is not None and failure.code == _REPLY_LOST
     try:
-        found = settlement(change, panel.read_switch(_target(change)), failure)
+        found = settlement(change, panel.read_switch(_target(change)), why, is_under_way=is_lost)
     except InventoryError as error:
         if error.code == "gone":
             found = Settlement(outcome=Outcome.FAILED, error=f"{change.name} is no longer there: {error}")
         else:
-            what = failure or "the switch was written"
-            found = Settlement(
-                outcome=None, error=f"{what}; it could not be read back ({error}) and is settled by the next pass"
-            )
+            what = why or "the switch was written"
+            text = f"{what}; it could not be read back ({error}) and is settled by the next pass"
+            found = Settlement(outcome=None, error=text)
     finished = now()
     if found.outcome is not None and change.id is not None:
         ledger.settle(
@@ -73,7 +79,8 @@ def _settled(ledger: Ledger, panel: Panel, change: Change, failure: str | None, 
             claim_route=change.route,
             claim_exchanges=change.exchanges,
         )
-    return Attempt(change=replace(change, outcome=found.outcome, error=found.error, finished_at=finished))
+    ended = None if found.outcome is None else finished
+    return Attempt(change=replace(change, outcome=found.outcome, error=found.error, finished_at=ended))
 
 
 def _target(change: Change) -> SwitchTarget:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from mailswitch.core.decide import table_verdict
-from mailswitch.core.errors import ConfigError
+from mailswitch.core.errors import ConfigError, InventoryError
 from mailswitch.core.ledger import Approval, Guard
 from mailswitch.core.names import DomainName
-from mailswitch.core.reports import DomainReport
+from mailswitch.core.policy import Policy
+from mailswitch.core.reports import DomainReport, PassReport
 from mailswitch.core.table import Verdict
 from mailswitch.service.observe import Scope
 from mailswitch.service.reconcile import PassRequest, dry_run
@@ -26,21 +27,15 @@ def approve(
     """Look at each name now and record the approvals, all or none.
 
     Raises:
-        ConfigError: a name is not hosted, or there is nothing to approve about it, with every such name.
+        ConfigError: a name is not hosted, or on no server there is anything to approve about it, with every such name.
+        InventoryError: a name was not found, and a panel that may host it did not answer.
     """
     scope = Scope(names=frozenset(names), servers=frozenset() if server is None else frozenset({server}))
     report = dry_run(setup, PassRequest(by=by, scope=scope))
     policies = {one.name: one.policy for one in setup.servers}
-    found = [(one.name, entry) for one in report.servers for entry in one.domains if entry.domain.name in names]
-    hosted = {entry.domain.name for _, entry in found}
-    problems = [f"{name} is not hosted on any server that answered" for name in names if name not in hosted]
-    problems += [f"{one.name}: {one.error.text}" for one in report.servers if one.error is not None]
-    for server_name, entry in found:
-        wanted = table_verdict(entry.domain, entry.finding.route, policies[server_name], entry.history)
-        if wanted is not Verdict.TURN_OFF:
-            problems.append(_nothing_to_approve(server_name, entry))
-    if problems:
-        raise ConfigError(tuple(problems))
+    hosted = [(one.name, entry) for one in report.servers for entry in one.domains if entry.domain.name in names]
+    found = [(one, entry) for one, entry in hosted if _is_leaving(entry, policies[one])]
+    _check(names, report, hosted, {entry.domain.name for _, entry in found})
     at = setup.now()
     approvals = tuple(
         Approval(
@@ -59,6 +54,28 @@ def approve(
         for approval in approvals:
             ledger.add_approval(approval)
     return approvals
+
+
+def _is_leaving(entry: DomainReport, policy: Policy) -> bool:
+    return table_verdict(entry.domain, entry.finding.route, policy, entry.history) is Verdict.TURN_OFF
+
+
+def _check(
+    names: tuple[DomainName, ...],
+    report: PassReport,
+    hosted: list[tuple[str, DomainReport]],
+    leaving: set[DomainName],
+) -> None:
+    """Raise for every name that no server has anything to approve about; a name that moved between two is fine."""
+    missing = [name for name in names if name not in {entry.domain.name for _, entry in hosted}]
+    silent = [f"{one.name}: {one.error.text}" for one in report.servers if one.error is not None and not one.domains]
+    if missing and silent:
+        what = ", ".join(map(str, missing))
+        raise InventoryError(f"cannot tell who hosts {what}: {'; '.join(silent)}", code="unreachable")
+    problems = [f"{name} is not hosted on any server that was asked" for name in missing]
+    problems += [_nothing_to_approve(one, entry) for one, entry in hosted if entry.domain.name not in leaving]
+    if problems:
+        raise ConfigError(tuple(problems))
 
 
 def _nothing_to_approve(server: str, entry: DomainReport) -> str:

@@ -7,7 +7,9 @@ while paused (design.md section 5).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
@@ -15,10 +17,12 @@ from mailswitch.core.domain import HostedDomain, Switch, SwitchTarget, target_of
 from mailswitch.core.errors import ConfigError, InventoryError, UnsafePlan
 from mailswitch.core.ledger import Actor, Change, Claim, Outcome
 from mailswitch.core.names import DomainName
+from mailswitch.core.reports import ServerError
 from mailswitch.service.apply import perform
+from mailswitch.service.observe import read_inventories
 from mailswitch.service.ports import Ledger, LedgerReader, Panel
 from mailswitch.service.reconcile import settle
-from mailswitch.service.setup import ManagedServer, Setup
+from mailswitch.service.setup import Setup
 
 __all__ = ["Everything", "HandOutcome", "HandResult", "OneChange", "OneDomain", "OneRun", "revert", "switch_by_hand"]
 
@@ -96,15 +100,12 @@ def switch_by_hand(
     with setup.ledger.locked() as ledger:
         _check_pause(ledger)
         settle(setup, ledger)
-        managed, domain = _find(setup, name, server)
-        if domain.switch is Switch.NOT_CONFIGURED:
-            raise ConfigError(f"{name} on {managed.name}: mail is not configured in Plesk, and that is never touched")
-        wish = _Wish(target=target_of(domain), server=managed.name, to=to)
-        panel = managed.open_panel()
-        try:
+        with ExitStack() as stack:
+            found, panel, domain = _find(setup, name, server, stack)
+            if domain.switch is Switch.NOT_CONFIGURED:
+                raise ConfigError(f"{name} on {found}: mail is not configured in Plesk, and that is never touched")
+            wish = _Wish(target=target_of(domain), server=found, to=to)
             return _fulfil(setup, ledger, panel, wish, reason=reason, by=by)
-        finally:
-            panel.close()
 
 
 def revert(setup: Setup, target: Target, *, reason: str, by: str, server: str | None = None) -> tuple[HandResult, ...]:
@@ -134,31 +135,26 @@ def _check_pause(ledger: Ledger) -> None:
         )
 
 
-def _find(setup: Setup, name: DomainName, server: str | None) -> tuple[ManagedServer, HostedDomain]:
-    chosen = [one for one in setup.servers if server is None or one.name == server]
-    found: list[tuple[ManagedServer, HostedDomain]] = []
+def _find(setup: Setup, name: DomainName, server: str | None, stack: ExitStack) -> tuple[str, Panel, HostedDomain]:
+    """Return the one server that hosts ``name``, with its panel, which is closed with ``stack``."""
+    chosen = [one for one in setup.servers if server in {None, one.name}]
+    found: list[tuple[str, Panel, HostedDomain]] = []
     silent: list[str] = []
-    for managed in chosen:
-        try:
-            panel = managed.open_panel()
-            try:
-                inventory = panel.inventory()
-            finally:
-                panel.close()
-        except InventoryError as error:
-            silent.append(f"{managed.name}: {error}")
-            continue
-        found += [(managed, domain) for domain in inventory.domains if domain.name == name]
-    if len(found) == 1 and not (silent and server is None):
+    for asked, answer in read_inventories(chosen, stack, at_once=setup.most_panels_at_once).items():
+        if isinstance(answer, ServerError):
+            silent.append(f"{asked}: {answer.text}")
+        else:
+            panel, inventory = answer
+            found += [(asked, panel, domain) for domain in inventory.domains if domain.name == name]
+    if len(found) == 1 and not silent:
         return found[0]
     if silent:
-        raise InventoryError(
-            f"cannot tell which server hosts {name}; name it with --server: " + "; ".join(silent), code="unreachable"
-        )
+        hint = "; name its server with --server" if server is None and len(chosen) > 1 else ""
+        raise InventoryError(f"cannot tell which server hosts {name}{hint}: {'; '.join(silent)}", code="unreachable")
     if not found:
-        asked = ", ".join(one.name for one in chosen) or f"no server called {server}"
-        raise ConfigError(f"{name} is not hosted there (asked: {asked})")
-    servers = ", ".join(managed.name for managed, _ in found)
+        names = ", ".join(one.name for one in chosen) or f"no server called {server}"
+        raise ConfigError(f"{name} is not hosted there (asked: {names})")
+    servers = ", ".join(one for one, _, _ in found)
     raise ConfigError(f"{name} is hosted on several servers ({servers}): say which with --server")
 
 
@@ -201,9 +197,12 @@ def _owned(ledger: LedgerReader, server: str) -> Iterable[Change]:
 
 
 def _is_last_word(ledger: LedgerReader, change: Change) -> bool:
-    """Whether no later change of the same name was done: what was overtaken is not restored."""
-    later = ledger.changes(server=change.server, name=change.name, since=change.intended_at)
-    numbers = [one.id for one in later if one.outcome is Outcome.DONE and one.id is not None]
+    """Whether no later change of the same name was done: what was overtaken is not restored.
+
+    Later is what was recorded later: by their ids, for the clock may have gone backwards.
+    """
+    every = ledger.changes(server=change.server, name=change.name)
+    numbers = [one.id for one in every if one.outcome is Outcome.DONE and one.id is not None]
     return change.id is not None and change.id == max(numbers, default=change.id)
 
 
@@ -212,7 +211,7 @@ def _revert_on(
 ) -> list[HandResult]:
     managed = next(one for one in setup.servers if one.name == server)
     try:
-        panel = managed.open_panel()
+        panel = managed.opened()
     except InventoryError as error:
         return [_failed(change, str(error)) for change in changes]
     results: list[HandResult] = []
@@ -240,6 +239,8 @@ def _fulfil(setup: Setup, ledger: Ledger, panel: Panel, wish: _Wish, *, reason: 
     def result(outcome: HandOutcome, text: str, change: int | None = None) -> HandResult:
         return HandResult(server=wish.server, name=name, outcome=outcome, text=text, change=change)
 
+    if any(change.name == name for change in ledger.unsettled(wish.server)):
+        return result(HandOutcome.FAILED, "not turned, an earlier change of it is not settled yet")
     try:
         stands = panel.read_switch(wish.target)
     except InventoryError as error:
@@ -248,11 +249,20 @@ def _fulfil(setup: Setup, ledger: Ledger, panel: Panel, wish: _Wish, *, reason: 
         return result(HandOutcome.NOTHING_TO_DO, f"the switch is {wish.to} already")
     if stands not in {Switch.ON, Switch.OFF}:
         return result(HandOutcome.FAILED, f"not turned, the switch is {stands}")
-    change = Change(
+    change = _change(wish, stands, reason=reason, by=by, at=setup.now())
+    attempt = perform(ledger, panel, change, setup.now)
+    if attempt.is_done:
+        return result(HandOutcome.DONE, f"{stands} -> {wish.to}", attempt.change.id)
+    return result(HandOutcome.FAILED, attempt.change.error or "it failed", attempt.change.id)
+
+
+def _change(wish: _Wish, stands: Switch, *, reason: str, by: str, at: datetime) -> Change:
+    undone = wish.reverts
+    return Change(
         id=None,
         run_id=None,
         server=wish.server,
-        name=name,
+        name=wish.target.name,
         kind=wish.target.kind,
         panel_id=wish.target.panel_id,
         switch_from=stands,
@@ -260,15 +270,11 @@ def _fulfil(setup: Setup, ledger: Ledger, panel: Panel, wish: _Wish, *, reason: 
         actor=Actor.PERSON,
         by=by,
         reason=reason,
-        route=None if wish.reverts is None else wish.reverts.route,
-        exchanges=() if wish.reverts is None else wish.reverts.exchanges,
+        route=None if undone is None else undone.route,
+        exchanges=() if undone is None else undone.exchanges,
         evidence="{}",
         is_reviewed=False,
         is_never_local=False,
-        reverts=None if wish.reverts is None else wish.reverts.id,
-        intended_at=setup.now(),
+        reverts=None if undone is None else undone.id,
+        intended_at=at,
     )
-    attempt = perform(ledger, panel, change, setup.now)
-    if attempt.is_done:
-        return result(HandOutcome.DONE, f"{stands} -> {wish.to}", attempt.change.id)
-    return result(HandOutcome.FAILED, attempt.change.error or "it failed", attempt.change.id)

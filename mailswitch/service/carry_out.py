@@ -46,7 +46,7 @@ def carry_out(
         elif entry.domain.name in open_names:
             done = _refused(entry, "not tried: an earlier change of it is not settled yet")
         elif report.refusal is not None and _is_limited(entry, orders):
-            done = _refused(entry, report.refusal.text)
+            done = _refused(entry, f"{report.refusal.text}; {_passing(orders.plan)}")
         else:
             done = applying.turned(entry)
             failures = failures + 1 if done.outcome is DomainOutcome.FAILED else 0
@@ -71,6 +71,10 @@ def _in_order(report: ServerReport, orders: Orders) -> list[DomainReport]:
 
 def _is_limited(entry: DomainReport, orders: Orders) -> bool:
     return not (orders.is_reviewed or entry.is_never_local or entry.decision.verdict is Verdict.TURN_ON)
+
+
+def _passing(plan: Plan) -> str:
+    return f"once you have read mailswitch report, this applies it: mailswitch once --apply --plan {plan.digest}"
 
 
 def _refused(entry: DomainReport, why: str) -> DomainReport:
@@ -131,6 +135,8 @@ class _Applying:
         try:
             stands = self.panel.read_switch(target_of(entry.domain))
         except InventoryError as error:
+            if error.code == "gone":
+                return _refused(entry, f"it is no longer there: {error}")
             why = f"not turned, it could not be read first: {error}"
             return replace(entry, outcome=DomainOutcome.FAILED, error=why)
         if stands is not entry.domain.switch:

@@ -72,13 +72,14 @@ def _ledger(state: LedgerState) -> list[Symptom]:
 def _clock(setup: Setup) -> list[Symptom]:
     """Compare the clock with the last thing on record: one that went back starts every confirmation over."""
     now = setup.now()
-    reader = setup.ledger.reader()
     try:
-        last = reader.last_run()
+        reader = setup.ledger.reader()
+        try:
+            last = reader.last_run()
+        finally:
+            reader.close()
     except LedgerError:
-        return []
-    finally:
-        reader.close()
+        return []  # told as the ledger's problem
     if last is not None and last.started > now:
         text = (
             f"the clock is {duration(last.started - now)} behind the last pass on record: confirmations start over; "
@@ -105,7 +106,7 @@ def _vantage(state: VantageState) -> list[Symptom]:
 
 def _read(server: ManagedServer) -> Inventory | InventoryError:
     try:
-        panel = server.open_panel()
+        panel = server.opened()
     except InventoryError as error:
         return error
     try:
@@ -159,11 +160,11 @@ def _lacking(domains: Iterable[HostedDomain]) -> Iterator[tuple[Grade, str]]:
 
 
 def _own_vantages(server: ManagedServer, inventory: Inventory, vantages: tuple[VantageState, ...]) -> Iterator[Symptom]:
-    ours = {entry.address for entry in inventory.addresses}
+    ours = {entry.address for entry in inventory.addresses} | server.addresses
     ours |= {entry.public for entry in inventory.addresses if entry.public is not None}
     for state in vantages:
         address = state.vantage.address
-        if address in ours or address in server.addresses:
+        if address is not None and (address in ours or any(address in network for network in server.networks)):
             text = (
                 f"vantage {state.vantage.name} is at an address of {server.name}, which serves its own zones: "
                 "it is no public view of them, use a resolver of somebody else"

@@ -8,12 +8,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from mailswitch.core.decide import is_asked_about
-from mailswitch.core.domain import HostedDomain, Inventory, ServerIdentity
+from mailswitch.core.domain import HostedDomain, Inventory, Kind, ServerIdentity, Switch
 from mailswitch.core.errors import InventoryError
 from mailswitch.core.judge import needs_every_opinion, tendency
 from mailswitch.core.ledger import DomainHistory
 from mailswitch.core.limits import Refusal, VantageFailures
-from mailswitch.core.mx import Address, Addresses, HostAnswer, Indeterminate, Observation
+from mailswitch.core.mx import Address, Addresses, Observation
 from mailswitch.core.names import DomainName
 from mailswitch.core.providers import ProviderTable
 from mailswitch.core.quorum import Finding, finding_of, unasked
@@ -42,13 +42,15 @@ class Scope:
         """Whether names or servers are left out."""
         return bool(self.names or self.servers)
 
-    def is_about(self, domain: HostedDomain, inventory: Inventory) -> bool:
-        """Whether a name is looked at: those asked for, and the aliases and the parent each decision rests on."""
-        if not self.names or domain.name in self.names:
-            return True
-        if domain.parent in self.names:
-            return True
-        return any(other.parent == domain.name and other.name in self.names for other in inventory.domains)
+    def chosen(self, inventory: Inventory) -> list[HostedDomain]:
+        """Return what is looked at: the names asked for, their aliases, and the domains whose aliases they are."""
+        if not self.names:
+            return list(inventory.domains)
+        aliases = [domain for domain in inventory.domains if domain.kind is Kind.ALIAS]
+        wanted = set(self.names)
+        wanted |= {alias.name for alias in aliases if alias.parent in self.names}
+        wanted |= {alias.parent for alias in aliases if alias.name in self.names and alias.parent is not None}
+        return [domain for domain in inventory.domains if domain.name in wanted]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,7 @@ def read_inventories(
 
     def read(server: ManagedServer) -> tuple[Panel, Inventory] | ServerError:
         try:
-            panel = server.open_panel()
+            panel = server.opened()
         except InventoryError as error:
             return ServerError(code=error.code, text=str(error))
         stack.callback(panel.close)
@@ -107,7 +109,7 @@ def look(
     progress: Progress | None = None,
 ) -> dict[str, Sighted]:
     """Ask public DNS about the names of all servers in one sweep, each question once."""
-    wanted = [(one, [d for d in one.inventory.domains if scope.is_about(d, one.inventory)]) for one in answered]
+    wanted = [(one, scope.chosen(one.inventory)) for one in answered]
     names = {domain.name for _, domains in wanted for domain in domains if is_asked_about(domain)}
     total = len(names)
     told = None if progress is None else lambda done: progress(min(done, total), total)
@@ -146,13 +148,21 @@ class _Subject:
     doubt: Refusal | None
 
     def doubtful(self, first: Mapping[DomainName, Observation], providers: ProviderTable) -> Iterable[DomainName]:
-        """Return the names whose first opinion could lead to a change here."""
+        """Return the names whose first opinion could lead to a change here, of themselves or of their domain."""
         policy, histories = self.answered.server.policy, self.answered.histories
+        leaving: set[DomainName] = set()
         for domain in self.domains:
             if domain.name in first:
                 opinion = opinion_of(first[domain.name], self.identity, providers)
                 if needs_every_opinion(domain, opinion, policy, histories):
                     yield domain.name
+                    if domain.switch is Switch.ON:
+                        leaving.add(domain.name)
+        # That an alias is not routed here lets its domain be turned off, so one vantage's word for it is not enough.
+        for domain in self.domains:
+            is_counting = domain.kind is Kind.ALIAS and domain.switch in {Switch.ON, Switch.UNKNOWN}
+            if is_counting and domain.parent in leaving and domain.name in first:
+                yield domain.name
 
     def finding(
         self,
@@ -180,11 +190,14 @@ def _identity(one: Answered, sweep: Sweep) -> tuple[ServerIdentity, Refusal | No
     failed = []
     for host, answers in sweep.host_answers(exact).items() if exact else ():
         added.update(address for answer in answers if isinstance(answer, Addresses) for address in answer.addresses)
-        if not any(_is_complete(answer) for answer in answers):
+        if not any(isinstance(answer, Addresses) and answer.unanswered is None for answer in answers):
             failed.append(str(host))
     doubt = None
     if failed:
-        text = f"local.hosts cannot be resolved now ({', '.join(failed)}), so it is not known what else is ours"
+        text = (
+            f"local.hosts cannot be resolved now ({', '.join(failed)}), so it is not known what else is ours: correct "
+            "local.hosts, or look at the vantages with mailswitch doctor"
+        )
         doubt = Refusal(server=one.server.name, code="ours-incomplete", text=text)
     identity = ServerIdentity(
         addresses=frozenset(listed | mapped | added | one.server.addresses),
@@ -194,9 +207,3 @@ def _identity(one: Answered, sweep: Sweep) -> tuple[ServerIdentity, Refusal | No
         is_confirmed=one.server.is_confirmed,
     )
     return identity, doubt
-
-
-def _is_complete(answer: HostAnswer) -> bool:
-    if isinstance(answer, Addresses):
-        return answer.unanswered is None
-    return not isinstance(answer, Indeterminate)

@@ -57,7 +57,8 @@ class Panel(Protocol):
         """Ask the panel, exactly once, to turn one switch ON or OFF. Returning is no proof: read back.
 
         Raises:
-            ApplyError: the panel refused or the reply was lost; it may have been done all the same.
+            ApplyError: the panel refused, or with code ``reply-lost`` nothing came back and it may still be at it; in
+                either case it may have been done all the same.
             ValueError: ``to`` is neither ON nor OFF.
         """
 

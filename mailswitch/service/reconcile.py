@@ -7,29 +7,27 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mailswitch.core.domain import Platform
-from mailswitch.core.errors import InventoryError, UnsafePlan
+from mailswitch.core.errors import InventoryError
 from mailswitch.core.history import LONGEST_GAP
 from mailswitch.core.judge import Judgement, ServerCase, judge
-from mailswitch.core.ledger import Run, ServerPass
-from mailswitch.core.plan import PlannedChange, differences
+from mailswitch.core.ledger import Run
 from mailswitch.core.policy import Mode
-from mailswitch.core.reports import Alert, PassReport, ServerError, ServerReport, Summary, plan_of, summary_of
-from mailswitch.core.words import counted
+from mailswitch.core.reports import (
+    PassReport,
+    ServerError,
+    ServerReport,
+    plan_of,
+    summary_of,
+)
 from mailswitch.service.apply import settle_open_intents
 from mailswitch.service.carry_out import Orders, carry_out
 from mailswitch.service.observe import Answered, Progress, Scope, Sighted, look, read_inventories
 from mailswitch.service.ports import Ledger, LedgerReader, Panel
+from mailswitch.service.remarks import paused_alerts, server_pass, unsettled_alerts
+from mailswitch.service.reviewed import Reviewed, plan_refusal
 from mailswitch.service.setup import ManagedServer, Setup
 
 __all__ = ["PassRequest", "Reviewed", "dry_run", "once", "settle"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reviewed:
-    """The plan a person has looked at: its digest, and its entries where they came in a file."""
-
-    digest: str
-    entries: tuple[PlannedChange, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +51,6 @@ class PassRequest:
 class _Server:
     """One server in one pass; without a judgement where its panel did not answer."""
 
-    server: ManagedServer
     panel: Panel | None
     judgement: Judgement | None
     report: ServerReport
@@ -74,6 +71,7 @@ def once(setup: Setup, request: PassRequest) -> PassReport:
     Raises:
         AlreadyRunning: another pass holds the ledger.
         UnsafePlan: the reviewed plan is not the plan of this pass, or all changes are paused; nothing was applied.
+        InventoryError: the same, because a server failed whose part of the plan is missing.
         LedgerError: the ledger cannot be used; nothing was applied after that moment.
     """
     with setup.ledger.locked() as ledger:
@@ -88,7 +86,7 @@ def settle(setup: Setup, ledger: Ledger) -> None:
         if server.name not in waiting:
             continue
         try:
-            panel = server.open_panel()
+            panel = server.opened()
         except InventoryError:
             continue
         try:
@@ -101,50 +99,72 @@ def _pass(setup: Setup, request: PassRequest, reader: LedgerReader, ledger: Ledg
     """Look and judge; with a ledger to write also record and apply. A dry run is this without one."""
     with ExitStack() as stack:
         report, servers = _judged(setup, request, reader, stack)
-        if ledger is None:
-            return report
-        run = Run(
-            id=report.run_id,
-            mode=report.mode,
-            by=request.by,
-            started=report.started,
-            finished=None,
-            plan=report.plan.digest,
-        )
-        ledger.begin_run(run)
-        for one in servers:
-            seen = one.judgement
-            ledger.record_pass(
-                None if seen is None else seen.state,
-                _server_pass(report, one.report),
-                {} if seen is None else seen.histories,
-            )
-        refusal = _plan_refusal(request, report)
-        is_applying = refusal is None and report.mode is not Mode.REPORT and report.pause is None
-        orders = Orders(run_id=report.run_id, by=request.by, plan=report.plan, is_reviewed=request.reviewed is not None)
-        done = tuple(
-            carry_out(one.report, one.panel, ledger, orders, setup.now)
-            if is_applying and one.panel is not None
-            else one.report
-            for one in servers
-        )
-        report = replace(report, servers=done, finished=setup.now(), is_dry_run=report.mode is Mode.REPORT)
-        summary = summary_of(done)
-        for server in done:
-            ledger.record_pass(None, _server_pass(report, server), {})
-        ledger.finish_run(
-            replace(run, finished=report.finished, changes_done=summary.done, changes_failed=summary.failed)
-        )
-        if refusal is not None:
-            raise refusal
-        return report
+        return report if ledger is None else _carried_out(setup, request, ledger, report, servers)
+
+
+def _carried_out(
+    setup: Setup, request: PassRequest, ledger: Ledger, report: PassReport, servers: list[_Server]
+) -> PassReport:
+    """Record what was seen, apply what may be applied, and record how that went."""
+    run = Run(
+        id=report.run_id,
+        mode=report.mode,
+        by=request.by,
+        started=report.started,
+        finished=None,
+        plan=report.plan.digest,
+    )
+    ledger.begin_run(run)
+    for one in servers:
+        # What was seen with an incomplete *ours* is no sighting of anything.
+        seen = one.judgement if one.report.error is None else None
+        state, histories = (None, {}) if seen is None else (seen.state, seen.histories)
+        ledger.record_pass(state, server_pass(report, one.report), histories)
+    refusal = plan_refusal(request.reviewed, report)
+    is_applying = refusal is None and report.mode is not Mode.REPORT and report.pause is None
+    orders = Orders(run_id=report.run_id, by=request.by, plan=report.plan, is_reviewed=request.reviewed is not None)
+    done = tuple(
+        carry_out(one.report, one.panel, ledger, orders, setup.now)
+        if is_applying and one.panel is not None
+        else one.report
+        for one in servers
+    )
+    report = replace(report, servers=done, finished=setup.now(), is_dry_run=report.mode is Mode.REPORT)
+    for server in done:
+        ledger.record_pass(None, server_pass(report, server), {})
+    summary = summary_of(done)
+    ledger.finish_run(replace(run, finished=report.finished, changes_done=summary.done, changes_failed=summary.failed))
+    if refusal is not None:
+        raise refusal
+    return report
 
 
 def _judged(
     setup: Setup, request: PassRequest, reader: LedgerReader, stack: ExitStack
 ) -> tuple[PassReport, list[_Server]]:
     started = setup.now()
-    mode = request.mode(setup.mode)
+    judged = _servers(setup, request, reader, stack, started)
+    reports = tuple(one.report for one in judged)
+    alerts = (alert for one in judged if one.judgement is not None for alert in one.judgement.alerts)
+    report = PassReport(
+        run_id=setup.new_run_id(),
+        mode=request.mode(setup.mode),
+        is_dry_run=True,
+        started=started,
+        finished=setup.now(),
+        plan=plan_of(reports),
+        servers=reports,
+        alerts=(*unsettled_alerts(reader), *alerts),
+        pause=reader.pause(),
+        is_partial=request.scope.is_partial,
+    )
+    return replace(report, alerts=(*paused_alerts(report), *report.alerts)), judged
+
+
+def _servers(
+    setup: Setup, request: PassRequest, reader: LedgerReader, stack: ExitStack, now: datetime
+) -> list[_Server]:
+    """Look at each server and judge it; one that fails is there with its error."""
     chosen = [one for one in setup.servers if not request.scope.servers or one.name in request.scope.servers]
     read = read_inventories(chosen, stack, at_once=setup.most_panels_at_once)
     answered = {
@@ -152,41 +172,23 @@ def _judged(
         for one in chosen
         if not isinstance(found := read[one.name], ServerError)
     }
-    rotation = reader.run_count()
     sighted = look(
         list(answered.values()),
         setup.public_view,
         setup.providers,
         request.scope,
-        rotation=rotation,
+        rotation=reader.run_count(),
         progress=request.progress,
     )
     judged = []
     for one in chosen:
         failure = read[one.name]
         if isinstance(failure, ServerError):
-            judged.append(_Server(server=one, panel=None, judgement=None, report=_failed(one, failure)))
+            judged.append(_Server(panel=None, judgement=None, report=_failed(one, failure)))
         else:
-            case = _case(setup, request, reader, one=answered[one.name], sighted=sighted[one.name], now=started)
-            verdict = judge(case)
-            judged.append(_Server(server=one, panel=answered[one.name].panel, judgement=verdict, report=verdict.report))
-    reports = tuple(one.report for one in judged)
-    report = PassReport(
-        run_id=setup.new_run_id(),
-        mode=mode,
-        is_dry_run=True,
-        started=started,
-        finished=setup.now(),
-        plan=plan_of(reports),
-        servers=reports,
-        alerts=(
-            *_unsettled_alerts(reader),
-            *(alert for one in judged if one.judgement for alert in one.judgement.alerts),
-        ),
-        pause=reader.pause(),
-        is_partial=request.scope.is_partial,
-    )
-    return report, judged
+            verdict = judge(_case(setup, request, reader, one=answered[one.name], sighted=sighted[one.name], now=now))
+            judged.append(_Server(panel=answered[one.name].panel, judgement=verdict, report=verdict.report))
+    return judged
 
 
 def _case(
@@ -221,53 +223,4 @@ def _failed(server: ManagedServer, error: ServerError) -> ServerReport:
         addresses=(),
         domains=(),
         error=error,
-    )
-
-
-def _unsettled_alerts(reader: LedgerReader) -> tuple[Alert, ...]:
-    return tuple(
-        Alert(
-            code="unsettled",
-            server=change.server,
-            name=change.name,
-            text=f"change {change.id} ({change.switch_from} -> {change.switch_to}) has no known outcome yet; the next "
-            "pass reads the switch and settles it",
-        )
-        for change in reader.unsettled()
-    )
-
-
-def _plan_refusal(request: PassRequest, report: PassReport) -> UnsafePlan | None:
-    """Return why the reviewed plan cannot be applied: exactly that plan, or nothing."""
-    if request.reviewed is None:
-        return None
-    digest = report.plan.digest
-    if request.reviewed.digest != digest:
-        head = f"plan {request.reviewed.digest} was reviewed, but the plan is now {digest}: nothing was changed"
-        current = (*report.plan.changes, *report.plan.on_review)
-        what = () if request.reviewed.entries is None else differences(request.reviewed.entries, current)
-        return UnsafePlan("\n".join((head, *what, f"look at it anew (mailswitch report), then apply {digest}")))
-    if report.pause is not None:
-        return UnsafePlan(
-            f"all changes are paused by {report.pause.by} since {report.pause.at:%Y-%m-%d %H:%M} UTC: plan {digest} "
-            "was not applied; mailswitch resume lifts the pause"
-        )
-    return None
-
-
-def _server_pass(report: PassReport, server: ServerReport) -> ServerPass:
-    summary: Summary = summary_of((server,))
-    counts = {name: getattr(summary, name) for name in Summary.__slots__}
-    error = server.error
-    if error is None and server.refusal is not None and counts["turn_off"]:
-        error = ServerError(code=server.refusal.code, text=server.refusal.text)
-    if error is None and counts["failed"]:
-        error = ServerError(code="failed", text=f"{counted(counts['failed'], 'change')} failed, see mailswitch history")
-    return ServerPass(
-        run_id=report.run_id,
-        server=server.name,
-        finished=report.finished,
-        error_code=None if error is None else error.code,
-        error_text=None if error is None else error.text,
-        counts=tuple(counts.items()),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mailswitch.core.domain import HostedDomain, Network
+from mailswitch.core.errors import ConfigError, InventoryError
 from mailswitch.core.evidence import Evidence, NoEvidence
 from mailswitch.core.mx import Address
 from mailswitch.core.names import NamePattern
@@ -44,6 +45,17 @@ class ManagedServer:
     is_confirmed: bool = False
     """``local.confirmed``."""
     evidence: EvidenceSource = field(default_factory=NoMailLog)
+
+    def opened(self) -> Panel:
+        """Open the panel; what is wrong with this one server must not stop the others, so it is told in one way.
+
+        Raises:
+            InventoryError: with code ``configuration`` where the panel cannot be built as configured.
+        """
+        try:
+            return self.open_panel()
+        except ConfigError as error:
+            raise InventoryError(f"{self.name}: {'; '.join(error.problems)}", code="configuration") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from mailswitch.core.ledger import Claim, DomainHistory, ServerPass
-from mailswitch.core.policy import HERE_ROUTES, Mode, Route
+from mailswitch.core.domain import HostedDomain, Kind, Switch
+from mailswitch.core.ledger import Claim, DomainHistory, Outcome, ServerPass
+from mailswitch.core.names import DomainName
+from mailswitch.core.policy import Mode, Policy, Route
 from mailswitch.core.reports import ServerError
+from mailswitch.core.table import is_ground_for_turning_on
 from mailswitch.core.words import counted
 from mailswitch.report.status import ServerStatus, Status
 from mailswitch.service.ports import LedgerReader
@@ -41,8 +45,9 @@ def status_of(setup: Setup, *, stale_after: timedelta) -> Status:
             paused=reader.pause(),
             unsettled=len(unsettled),
             refused_mail=tuple(name for one in setup.servers for name in _refused(one, owned[one.name])),
-            problems=tuple(
-                f"a change on {name} is not settled, and {name} is no longer in the configuration" for name in lost
+            problems=(
+                *(f"a change on {name} is not settled, and {name} is no longer in the configuration" for name in lost),
+                *_held_back(setup, reader, passes, owned),
             ),
             warnings=_unwatched(setup.mode, sum(len(histories) for histories in owned.values())),
         )
@@ -68,12 +73,34 @@ def _owned(reader: LedgerReader, server: ManagedServer) -> list[tuple[str, Domai
 
 def _refused(server: ManagedServer, owned: list[tuple[str, DomainHistory]]) -> list[str]:
     """Return the names that we turned off and whose mail is routed here again: it is being refused."""
-    grounds = HERE_ROUTES | {Route.GATEWAY}
-    return [
-        f"{name} ({server.name})"
-        for name, history in owned
-        if history.route in grounds and history.route is not history.claim_route
-    ]
+    return [f"{name} ({server.name})" for name, history in owned if _is_ground(server.policy, name, history.route)]
+
+
+def _is_ground(policy: Policy, name: str, route: Route | None) -> bool:
+    if route is None:
+        return False
+    off = HostedDomain(name=DomainName(name), display_name=name, kind=Kind.DOMAIN, switch=Switch.OFF, panel_id="")
+    return is_ground_for_turning_on(route, policy.action(off, route))
+
+
+def _held_back(
+    setup: Setup,
+    reader: LedgerReader,
+    passes: Mapping[str, ServerPass],
+    owned: Mapping[str, list[tuple[str, DomainHistory]]],
+) -> Iterator[str]:
+    """Tell of turn-ons the last pass could not make and the names' own routes do not show: an alias needs them."""
+    for one in setup.servers:
+        last = passes.get(one.name)
+        if last is None:
+            continue
+        counts = dict(last.counts)
+        since = reader.changes(server=one.name, since=last.finished)
+        made = sum(1 for change in since if change.switch_to is Switch.ON and change.outcome is Outcome.DONE)
+        left = counts.get("turn_on", 0) - counts.get("done", 0) - made - len(_refused(one, owned[one.name]))
+        if left > 0 and len(owned[one.name]) >= left:
+            names = counted(left, "name that an alias needs is", "names that aliases need are")
+            yield f"{one.name}: {names} still off by mailswitch: mailswitch report shows them"
 
 
 def _unwatched(mode: Mode, owned: int) -> tuple[str, ...]:
