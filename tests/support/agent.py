@@ -20,7 +20,7 @@ from mailswitch.simulation.schemas import SchemaSet
 from mailswitch.simulation.state import DEFAULT_KEY, PanelState
 from mailswitch.simulation.world import WorldDomain, WorldServer
 
-__all__ = ["Answer", "a_hosted", "a_server", "ask", "packet", "post", "serving"]
+__all__ = ["WITH_KEY", "Answer", "a_hosted", "a_server", "ask", "packet", "post", "serving"]
 
 WITH_KEY: Mapping[str, str] = {"KEY": DEFAULT_KEY}
 
