@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -143,7 +144,7 @@ def written(path: Path | None, text: str) -> None:
     """Write a report to a file, or to standard output.
 
     The file is made readable by its owner alone, and replaced by rename, so that a symlink is not written through and
-    a reader never sees half of it.
+    a reader never sees half of it. What is there and no plain file stays: a rename would replace ``/dev/null`` itself.
 
     Raises:
         ConfigError: it cannot be written.
@@ -151,15 +152,29 @@ def written(path: Path | None, text: str) -> None:
     if path is None:
         click.echo(text, nl=not text.endswith("\n"))
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor, not a path
-            stream.write(text if text.endswith("\n") else text + "\n")
-        temporary.replace(path)
+        if _is_no_plain_file(path):
+            raise ConfigError(
+                f"{path}: the report is not written there, it is no plain file: name a file, or leave --output out to "
+                "get it on standard output"
+            )
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
+        try:
+            with open(descriptor, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor, not a path
+                stream.write(text if text.endswith("\n") else text + "\n")
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise ConfigError(f"{path}: the report cannot be written there: {error.strerror}") from error
+
+
+def _is_no_plain_file(path: Path) -> bool:
+    """Whether something is there that a rename must not replace: a device, a pipe, or ``/dev/stdout``."""
+    if path.is_symlink() and path.readlink().is_relative_to("/proc"):
+        return True
+    return path.exists() and not path.is_file()
 
 
 def show(form: str, document: str, print_text: Callable[[TextIO, dict[str, Any]], None]) -> None:

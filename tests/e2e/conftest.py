@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.worlds import Staged, staging
+from tests.support.worlds import Ending, Play, Staged, staging
+
+from mailswitch.simulation.builtin import demo_world
+from mailswitch.simulation.stage import Stage
 
 
 @pytest.fixture
@@ -14,3 +17,19 @@ def staged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Stage
     """Stages worlds; at the end no panel may have seen a request that is not allowed."""
     with staging(tmp_path, capsys) as function:
         yield function
+
+
+@pytest.fixture(scope="session")
+def demo_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, dict[tuple[str, ...], Ending]]]:
+    """The built-in world with what was shown of it, shared by tests that only look."""
+    with Stage(demo_world(), tmp_path_factory.mktemp("demo") / "world") as stage:
+        yield stage, {}
+
+
+@pytest.fixture
+def demo(demo_stage: tuple[Stage, dict[tuple[str, ...], Ending]], capsys: pytest.CaptureFixture[str]) -> Iterator[Play]:
+    """The program against the built-in world, for tests that only look."""
+    stage, seen = demo_stage
+    yield Play(stage, capsys, seen)
+    assert [name for name, panel in stage.panels.items() if panel.writes() or panel.violations()] == []
+    assert not (stage.directory / "ledger.db").exists()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,10 +19,6 @@ from mailswitch.simulation.stage import Stage
 from mailswitch.simulation.world_file import parse_world
 
 Ending = tuple[int, str, str]
-
-HERE = """\
-  {name}. 3600 IN MX 10 mail.web01.example.
-"""
 
 HEAD = """\
 servers:
@@ -52,9 +51,7 @@ def a_world(
     listed = "".join(
         f"      - {{name: {name}, mail: on, created: 2015-05-05}}\n" for group in names.values() for name in group
     )
-    records = "".join(
-        f"  {name}. 3600 IN MX 10 {exchanges[kind]}\n" for kind, group in names.items() for name in group
-    )
+    records = "".join(f"  {name}. 3600 IN MX 10 {exchanges[kind]}\n" for kind, group in names.items() for name in group)
     return HEAD + listed + domains + PUBLIC + records + dns + tail
 
 
@@ -64,9 +61,18 @@ class Play:
 
     stage: Stage
     capture: pytest.CaptureFixture[str]
+    seen: dict[tuple[str, ...], Ending] | None = None
+    """What was run before, for a world that only is looked at: the same question is not asked twice."""
 
     def run(self, *arguments: str) -> Ending:
         """Run the program and return its exit code, its output and its complaints."""
+        if self.seen is None:
+            return self._run(arguments)
+        if arguments not in self.seen:
+            self.seen[arguments] = self._run(arguments)
+        return self.seen[arguments]
+
+    def _run(self, arguments: tuple[str, ...]) -> Ending:
         self.capture.readouterr()
         code = main(["--config", str(self.stage.config_path), *arguments])
         shown = self.capture.readouterr()
@@ -84,9 +90,27 @@ class Play:
         assert ended == code, (arguments, ended, out, err)
         return json.loads(out)
 
+    def complains(self, code: int, *arguments: str) -> str:
+        """Run the program, insist on an exit code, and return what it complained of."""
+        ended, out, err = self.run(*arguments)
+        assert ended == code, (arguments, ended, out, err)
+        return err
+
     def names(self, document: Any) -> dict[str, Any]:
         """Return the names of a JSON report by their text."""
         return {entry["name"]: entry for server in document["servers"] for entry in server["domains"]}
+
+    def switch(self, name: str, server: str = "web01") -> str:
+        """Return how a switch stands at the panel."""
+        return self.stage.panel(server).switch_of(name).value
+
+    def writes(self, server: str = "web01") -> list[tuple[str, str]]:
+        """Return every switch the panel was asked to turn, oldest first."""
+        return [(write.name.text, write.to.value) for write in self.stage.panel(server).writes()]
+
+    def asked(self) -> int:
+        """Return how many requests all panels had so far."""
+        return sum(len(panel.requests()) for panel in self.stage.panels.values())
 
     @property
     def config_path(self) -> Path:
@@ -95,6 +119,20 @@ class Play:
 
 
 Staged = Callable[[str], Play]
+
+PROGRAM = (sys.executable, "-c", "from mailswitch.cli.main import entry; entry()")
+
+
+def as_process(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the program as a process of its own."""
+    return subprocess.run(
+        [*PROGRAM, *arguments],
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 @contextmanager
