@@ -16,7 +16,7 @@ from hypothesis import settings
 
 # No deadline: a test that shares two cores with its siblings says nothing about speed.
 settings.register_profile("default", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True, max_examples=300, print_blob=True)
+settings.register_profile("ci", deadline=None, derandomize=True, max_examples=150, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 # --- Loopback only -------------------------------------------------------------------------------
