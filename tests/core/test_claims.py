@@ -54,3 +54,17 @@ def test_a_switch_that_cannot_be_told_leaves_the_intent_open(failure: str | None
     assert settled.outcome is None
     assert settled.error is not None
     assert settled.error.startswith(why)
+
+
+@pytest.mark.parametrize(("failure", "why"), [(None, "the reply was lost"), ("time-out", "time-out")])
+def test_a_write_whose_reply_was_lost_just_now_stays_open_while_nothing_changed(failure: str | None, why: str) -> None:
+    settled = settlement(a_change(), Switch.ON, failure, is_under_way=True)
+
+    assert settled.outcome is None
+    assert settled.error is not None
+    assert settled.error.startswith(f"{why}; read back, the switch is still on")
+
+
+@pytest.mark.parametrize(("found", "outcome"), [(Switch.OFF, Outcome.DONE), (Switch.NOT_CONFIGURED, Outcome.FAILED)])
+def test_a_write_whose_reply_was_lost_is_settled_where_something_changed(found: Switch, outcome: Outcome) -> None:
+    assert settlement(a_change(), found, None, is_under_way=True).outcome is outcome

@@ -201,6 +201,27 @@ def test_a_new_name_is_remembered_and_the_first_pass_known() -> None:
     assert (judged.state.first_pass, judged.state.inventory_size) == (NOW, 2)
 
 
+GONE = {DomainName("gone.example"): a_history(claim=Claim.OURS)}
+
+
+def test_a_switch_of_a_name_that_is_hosted_no_more_is_ours_no_more() -> None:
+    case = a_server_case()
+
+    judged = judge(replace(case, histories={**case.histories, **GONE}))
+
+    assert {name: history.claim for name, history in judged.histories.items()} == dict.fromkeys(GONE, Claim.NONE)
+
+
+def test_a_switch_stays_ours_while_the_inventory_is_not_to_be_relied_on() -> None:
+    case = a_server_case()
+    case = replace(case, histories={**case.histories, **GONE})
+
+    shrunk = judge(replace(case, state=replace(STATE, inventory_size=100)))
+    odd = judge(replace(case, inventory=replace(case.inventory, oddities=("an answer that was not understood",))))
+
+    assert (shrunk.histories, odd.histories) == ({}, {})
+
+
 # --- refusals of a server -------------------------------------------------------------------------
 
 
