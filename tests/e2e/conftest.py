@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.worlds import Ending, Play, Staged, staging
 
 from mailswitch.simulation.builtin import demo_world
 from mailswitch.simulation.stage import Stage
+from tests.support.worlds import Ending, Play, Staged, staging
 
 
 @pytest.fixture

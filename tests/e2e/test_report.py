@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.worlds import Play, Staged, a_world
 
 from mailswitch.report.csv_report import COLUMNS
+from mailswitch.simulation.misbehaviour import Fault, Misbehaviour
+from tests.support.worlds import Play, Staged, a_world
 
 HOSTILE_TWIN = """\
 servers:
@@ -297,7 +298,7 @@ def test_nothing_pending_ends_in_0_with_exit_code(staged: Staged) -> None:
 
 def test_a_failed_server_comes_before_pending_changes(staged: Staged) -> None:
     play = staged(HOSTILE_TWIN.replace("here.example. 60 IN MX 1 mail.example.", "here.example. 60 IN A 203.0.113.10"))
-    play.stage.xml_api("web02").close()
+    play.stage.panel("web02").misbehave(Misbehaviour(fault=Fault.WRONG_KEY), times=None)
 
     assert play.run("report", "--exit-code")[0] == 1
 
