@@ -9,7 +9,7 @@ from enum import StrEnum
 from mailswitch.core.decide import Decision
 from mailswitch.core.domain import HostedDomain, Platform, Switch
 from mailswitch.core.ledger import DomainHistory, Pause
-from mailswitch.core.limits import Refusal
+from mailswitch.core.limits import Refusal, VantageFailures
 from mailswitch.core.names import DomainName
 from mailswitch.core.plan import Plan, PlannedChange
 from mailswitch.core.policy import Mode
@@ -102,6 +102,8 @@ class PassReport:
     pause: Pause | None = None
     is_partial: bool = False
     """Only some names or servers were asked for, so its plan is not the plan of a whole pass."""
+    lookups: tuple[VantageFailures, ...] = ()
+    """How each vantage fared; nothing where no panel answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

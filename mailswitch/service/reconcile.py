@@ -11,6 +11,7 @@ from mailswitch.core.errors import InventoryError
 from mailswitch.core.history import LONGEST_GAP
 from mailswitch.core.judge import Judgement, ServerCase, judge
 from mailswitch.core.ledger import Run
+from mailswitch.core.limits import VantageFailures
 from mailswitch.core.policy import Mode
 from mailswitch.core.reports import (
     PassReport,
@@ -143,7 +144,7 @@ def _judged(
     setup: Setup, request: PassRequest, reader: LedgerReader, stack: ExitStack
 ) -> tuple[PassReport, list[_Server]]:
     started = setup.now()
-    judged = _servers(setup, request, reader, stack, started)
+    judged, lookups = _servers(setup, request, reader, stack, started)
     reports = tuple(one.report for one in judged)
     alerts = (alert for one in judged if one.judgement is not None for alert in one.judgement.alerts)
     report = PassReport(
@@ -157,14 +158,15 @@ def _judged(
         alerts=(*unsettled_alerts(reader), *alerts),
         pause=reader.pause(),
         is_partial=request.scope.is_partial,
+        lookups=lookups,
     )
     return replace(report, alerts=(*paused_alerts(report), *report.alerts)), judged
 
 
 def _servers(
     setup: Setup, request: PassRequest, reader: LedgerReader, stack: ExitStack, now: datetime
-) -> list[_Server]:
-    """Look at each server and judge it; one that fails is there with its error."""
+) -> tuple[list[_Server], tuple[VantageFailures, ...]]:
+    """Look at each server and judge it, one that fails is there with its error; and tell how the vantages fared."""
     chosen = [one for one in setup.servers if not request.scope.servers or one.name in request.scope.servers]
     read = read_inventories(chosen, stack, at_once=setup.most_panels_at_once)
     answered = {
@@ -188,7 +190,8 @@ def _servers(
         else:
             verdict = judge(_case(setup, request, reader, one=answered[one.name], sighted=sighted[one.name], now=now))
             judged.append(_Server(panel=answered[one.name].panel, judgement=verdict, report=verdict.report))
-    return judged
+    # Counted over the whole sweep, so every server's are the same.
+    return judged, next((seen.vantages for seen in sighted.values()), ())
 
 
 def _case(
