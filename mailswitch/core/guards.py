@@ -17,7 +17,7 @@ from mailswitch.core.history import caching_time, confirmation_window, is_confir
 from mailswitch.core.ledger import Approval, Claim, DomainHistory, Guard, Pin
 from mailswitch.core.policy import HERE_ROUTES, Mode, Policy, Route, UnknownProvider
 from mailswitch.core.quorum import Finding
-from mailswitch.core.words import duration
+from mailswitch.core.words import counted, duration
 
 __all__ = ["GUARDS", "NEVER_LOCAL_GUARDS", "Case", "Panel", "alias_routed_here", "not_managed", "stops_sending"]
 
@@ -208,8 +208,8 @@ def _unconfirmed(case: Case) -> str | None:
     if is_confirmed(history, case.finding, confirm):
         return _unsighted(case)
     needed = needed_spread(history, confirmation_window(case.finding, confirm))
-    seen = f"seen {history.sightings} of {confirm.sightings} times"
-    return f"{seen}, over {duration(history.credited)} of {duration(needed)}"
+    seen = f"seen {counted(history.sightings, 'time')} over {duration(history.credited)}"
+    return f"{seen}, {counted(confirm.sightings, 'time')} over {duration(needed)} needed"
 
 
 def _arriving(case: Case) -> str | None:

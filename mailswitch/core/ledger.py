@@ -23,6 +23,7 @@ __all__ = [
     "Outcome",
     "Pause",
     "Pin",
+    "Recheck",
     "Run",
     "ServerPass",
     "ServerState",
@@ -113,6 +114,8 @@ class DomainHistory:
     """Whether any vantage ever saw the name routed here."""
     unknown_since: datetime | None = None
     """Since when the route could not be told; None while it can."""
+    gone_since: datetime | None = None
+    """Since when the panel hosts no such name; None while it does."""
     claim: Claim = Claim.NONE
     claim_change: int | None = None
     """The change that made the claim."""
@@ -192,6 +195,15 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recheck:
+    """A request to the running daemon to look at a name now, wherever it is hosted, if it is."""
+
+    name: DomainName
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One recorded pass."""
 
@@ -218,6 +230,8 @@ class ServerPass:
     error_text: str | None
     counts: tuple[tuple[str, int], ...]
     """Names by decision and outcome, as in the report's summary."""
+    is_partial: bool = False
+    """Only some of the server's names were looked at, so that its counts are not the server's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,8 +63,7 @@ def finding_of(opinions: Sequence[Opinion], *, tendency: Tendency, quorum: int) 
     """
     definite = [opinion for opinion in opinions if opinion.route is not Route.UNKNOWN]
     if not definite:
-        reasons = dict.fromkeys(f"{opinion.vantage.name}: {opinion.because}" for opinion in opinions)
-        return _unknown(opinions, "; ".join(reasons) or "no vantage was asked")
+        return _unknown(opinions, _silences(opinions) or "no vantage was asked")
     by_route = {route: group for route in Route if (group := [one for one in definite if one.route is route])}
     agreed = [route for route, group in by_route.items() if _operators(group) >= quorum]
     if len(agreed) > 1:
@@ -77,7 +76,7 @@ def finding_of(opinions: Sequence[Opinion], *, tendency: Tendency, quorum: int) 
         (route,) = by_route
         if tendency(route) not in CHANGING:
             return _found(opinions, route, by_route[route], quorum, ())
-        missing = "; ".join(f"{o.vantage.name}: {o.because}" for o in opinions if o.route is Route.UNKNOWN)
+        missing = _silences([opinion for opinion in opinions if opinion.route is Route.UNKNOWN])
         why = f"only {_operators(by_route[route])} of {quorum} operators needed see {route}"
         return _unknown(opinions, f"{why} ({missing})" if missing else why)
     return _unknown(opinions, f"the vantages disagree: {_views(definite)}")
@@ -154,6 +153,14 @@ def _merged(group: Sequence[Opinion]) -> tuple[ExchangeSeen, ...]:
 
 def _operators(group: Sequence[Opinion]) -> int:
     return len({opinion.vantage.operator.strip().casefold() for opinion in group})
+
+
+def _silences(group: Sequence[Opinion]) -> str:
+    """Tell why there is no answer, the vantages with the same reason together."""
+    names: dict[str, list[str]] = {}
+    for opinion in group:
+        names.setdefault(opinion.because, []).append(opinion.vantage.name)
+    return "; ".join(f"{', '.join(vantages)}: {because}" for because, vantages in names.items())
 
 
 def _views(group: Sequence[Opinion]) -> str:

@@ -432,7 +432,7 @@ def test_guard_unconfirmed_tells_the_earliest_moment() -> None:
     decision = decide(a_case(history=history))
 
     assert (decision.is_confirmed, decision.due) == (False, NOW - HOUR + 14 * HOUR)
-    assert decision.reasons[1].text == "seen 2 of 3 times, over 10 h of 1 d"
+    assert decision.reasons[1].text == "seen 2 times over 10 h, 3 times over 1 d needed"
 
 
 def test_guard_unconfirmed_is_due_now_where_only_a_sighting_is_missing() -> None:

@@ -266,3 +266,11 @@ def test_a_vantage_that_sees_mail_here_is_never_overruled_towards_off(
 
     assert finding.is_seen_here
     assert while_on(finding.route) is not Verdict.TURN_OFF
+
+
+def test_vantages_that_are_silent_for_the_same_reason_are_named_together() -> None:
+    reasons = (("a", "SERVFAIL"), ("b", "time-out"), ("c", "SERVFAIL"))
+
+    finding = found(*(an_opinion(name, Route.UNKNOWN, because=because) for name, because in reasons))
+
+    assert finding.because == "a, c: SERVFAIL; b: time-out"
