@@ -149,7 +149,11 @@ class _TextReport:
         if not names:
             return
         self._page.section(f"{heading}: {len(names)}", style)
-        self._page.rows(self._row(named, _trouble(named) or self._reasons(named)) for named in names)
+        # What a limit says is said once, in a block of its own.
+        is_limited = section is Section.LIMITED
+        self._page.rows(
+            self._row(named, ("" if is_limited else _trouble(named)) or self._reasons(named)) for named in names
+        )
 
     def _grouped(self, section: Section, heading: str, style: str, *, most: int | None) -> None:
         names = self._in(section)
@@ -216,7 +220,7 @@ class _TextReport:
             return
         self._page.section("Refused by limits", BAD)
         self._page.rows(((refusal.server, STRONG), refusal.code, refusal.text) for refusal in refused)
-        if not self._report.is_partial:
+        if self._in(Section.LIMITED) and not self._report.is_partial:
             self._page.line(
                 "Once you have read the list above, pass the limit with: ", (self._command(), STRONG), indent=2
             )
