@@ -14,6 +14,8 @@ from mailswitch.core.mx import is_routable
 from mailswitch.core.table import Verdict
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mailswitch.core.names import DomainName
     from mailswitch.core.reports import DomainReport, PassReport, ServerReport
     from mailswitch.simulation.stage import Stage
@@ -56,6 +58,8 @@ class Tour:
                 f"One tenant asked to be left alone: {pinned}", "pin", str(pinned), "--reason", "asked by phone"
             )
         self._command("A dry run: what would change, and why", "report")
+        if moved is not None:
+            self._in_mode_approve(moved)
         self._command("Apply what is due, and nothing else", "once", "--apply")
         if moved is not None:
             self._message(moved, "The neighbour writes again", should_be_local=False)
@@ -72,6 +76,15 @@ class Tour:
         again = [entry for _, entry in _due(self._seen())]
         self._expect(not again, "what a person undid is not turned off again by itself")
         return self._end()
+
+    def _in_mode_approve(self, moved: _Actor) -> None:
+        """Show the guard that only another configuration has."""
+        path = self._stage.directory / "approve.yaml"
+        text = self._stage.config_path.read_text(encoding="utf-8")
+        path.write_text(text.replace("mode: report\n", "mode: approve\n", 1), encoding="utf-8")
+        path.chmod(0o600)
+        headline = "In mode approve nothing is turned off without a yes (mailswitch approve)"
+        self._command(headline, "report", str(moved.name), config=path)
 
     def _comes_back(self, moved: _Actor) -> None:
         self._headline(f"{moved.name} moves its mail back to this server")
@@ -98,10 +111,11 @@ class Tour:
         self._say(f"=> it went to: {delivery.where}")
         self._expect(delivery.is_local is should_be_local, f"a message to {moved.name} goes where it should")
 
-    def _command(self, headline: str, *arguments: str) -> None:
+    def _command(self, headline: str, *arguments: str, config: Path | None = None) -> None:
         self._headline(headline)
-        self._say("$ mailswitch " + " ".join(f"'{word}'" if " " in word else word for word in arguments))
-        code = main.main(["--config", str(self._stage.config_path), *arguments])
+        shown = arguments if config is None else ("--config", config.name, *arguments)
+        self._say("$ mailswitch " + " ".join(f"'{word}'" if " " in word else word for word in shown))
+        code = main.main(["--config", str(config or self._stage.config_path), *arguments])
         if code != 0:
             self._say(f"(exit code {code})")
         self._expect(code == 0, f"mailswitch {arguments[0]} ends with 0")
