@@ -125,13 +125,9 @@ class _Applying:
 
     def _second_thoughts(self, entry: DomainReport) -> DomainReport | None:
         """Return the entry as refused or failed where a pause, a pin or somebody at the panel came in between."""
-        if self.ledger.pause() is not None:
-            return _refused(entry, "all changes were paused meanwhile")
-        at = self.now()
-        live = [pin for pin in self.ledger.pins() if pin.until is None or pin.until > at]
-        is_off = entry.decision.verdict is not Verdict.TURN_ON
-        if is_off and any(pin.pattern.matches(entry.domain.name) for pin in live):
-            return _refused(entry, "it was pinned meanwhile")
+        unwanted = self._unwanted(entry)
+        if unwanted is not None:
+            return unwanted
         try:
             stands = self.panel.read_switch(target_of(entry.domain))
         except InventoryError as error:
@@ -141,6 +137,17 @@ class _Applying:
             return replace(entry, outcome=DomainOutcome.FAILED, error=why)
         if stands is not entry.domain.switch:
             return _refused(entry, f"somebody changed it meanwhile: the switch is {stands} now")
+        # Asked again, for the panel may have taken minutes to answer.
+        return self._unwanted(entry)
+
+    def _unwanted(self, entry: DomainReport) -> DomainReport | None:
+        if self.ledger.pause() is not None:
+            return _refused(entry, "all changes were paused meanwhile")
+        at = self.now()
+        live = [pin for pin in self.ledger.pins() if pin.until is None or pin.until > at]
+        is_off = entry.decision.verdict is not Verdict.TURN_ON
+        if is_off and any(pin.pattern.matches(entry.domain.name) for pin in live):
+            return _refused(entry, "it was pinned meanwhile")
         return None
 
 
