@@ -24,6 +24,7 @@ def history(
 
     The JSON form has each change's evidence: what every vantage answered at the time.
     """
+    from mailswitch.config.names import shown_name
     from mailswitch.report.records import changes_json, print_changes
 
     name = None if domain is None else session.typed_names((domain,))[0]
@@ -33,5 +34,5 @@ def history(
         found = reader.changes(name=name, run_id=run, server=server, limit=limit)
     finally:
         reader.close()
-    session.show(form, changes_json(found), lambda page, look: print_changes(found, page, **look))
+    session.show(form, changes_json(found), lambda page, look: print_changes(found, page, display=shown_name, **look))
     return 0

@@ -17,7 +17,7 @@ from mailswitch.config.messages import shorten
 from mailswitch.core.errors import InvalidName
 from mailswitch.core.names import DomainName, NamePattern
 
-__all__ = ["parse_name", "parse_pattern"]
+__all__ = ["display_name", "parse_name", "parse_pattern", "shown_name"]
 
 _LONGEST = 1020
 """Characters looked at: the longest name has 253, four times that when each is escaped."""
@@ -39,6 +39,24 @@ def parse_pattern(text: str) -> NamePattern:
         InvalidName: it is no pattern, with the reason.
     """
     return NamePattern(_ascii(text))
+
+
+def display_name(name: DomainName) -> str:
+    """Return a name with U-labels where its A-labels are valid (RFC 5890 §2.3.2.1)."""
+    return ".".join(_u_label(label) for label in name.labels)
+
+
+def shown_name(name: DomainName) -> str:
+    """Return a name for people: with its U-labels, and as A-labels too where that differs."""
+    displayed = display_name(name)
+    return name.text if displayed == name.text else f"{displayed} ({name})"
+
+
+def _u_label(label: str) -> str:
+    try:
+        return idna.ulabel(label) if label.startswith("xn--") else label
+    except (idna.IDNAError, UnicodeError):
+        return label
 
 
 def _ascii(typed: str) -> str:

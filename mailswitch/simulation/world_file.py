@@ -16,12 +16,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import idna
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from mailswitch.config import fields
 from mailswitch.config.document import check, read_text, scan
-from mailswitch.config.names import parse_name
+from mailswitch.config.names import display_name, parse_name
 from mailswitch.core.domain import Kind, Platform, ServerAddress, Switch
 from mailswitch.core.errors import InvalidName
 from mailswitch.core.mx import Address, address
@@ -44,7 +43,6 @@ __all__ = [
     "ServerSection",
     "VantageSection",
     "WorldSection",
-    "display_name",
     "parse_world",
     "read_world",
 ]
@@ -81,17 +79,6 @@ def parse_world(text: str, *, origin: str = "world", now: datetime | None = None
     if every or section is None:
         raise document.error(every)
     return section.world(_written_config(document.value))
-
-
-def display_name(name: DomainName) -> str:
-    """Return a name with U-labels where it has A-labels that are valid (RFC 5890 §2.3.2.1)."""
-    labels = []
-    for label in name.labels:
-        try:
-            labels.append(idna.ulabel(label) if label.startswith("xn--") else label)
-        except idna.IDNAError:
-            labels.append(label)
-    return ".".join(labels)
 
 
 def _written_config(value: Any) -> Mapping[str, object]:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailswitch.config.names import parse_name, parse_pattern
+from mailswitch.config.names import parse_name, parse_pattern, shown_name
 from mailswitch.core.errors import InvalidName
+from mailswitch.core.names import DomainName
 
 
 @pytest.mark.parametrize(
@@ -86,3 +87,12 @@ def test_a_parsed_name_is_ascii_and_parses_to_itself(typed: str) -> None:
         return
     assert name.text.isascii()
     assert parse_name(name.text) == name
+
+
+def test_a_name_is_shown_with_its_u_labels_and_as_a_labels_too() -> None:
+    assert shown_name(DomainName("xn--bcher-kva.example")) == "bücher.example (xn--bcher-kva.example)"
+
+
+def test_a_name_without_valid_a_labels_is_shown_as_it_is() -> None:
+    assert shown_name(DomainName("plain.example")) == "plain.example"
+    assert shown_name(DomainName("xn--zz--zz.example")) == "xn--zz--zz.example"
