@@ -288,11 +288,11 @@ def limited(folder: Path, limits: Limits, *never_local: str) -> Scene:
     ("limits", "key", "words"),
     [
         (
-            {"changes": 5, "share": 1.0},
+            Limits(changes=5, share=1.0),
             "limits.changes",
             "turning off 10 switches is more than limits.changes allows: 5",
         ),
-        ({"share": 0.1}, "limits.share", "is more than limits.share allows: 3 (10% of 11 names, never less than 3)"),
+        (Limits(share=0.1), "limits.share", "is more than limits.share allows: 3 (10% of 11 names, never less than 3)"),
     ],
 )
 def test_limits_refuse_with_count_limit_key_and_the_command_that_passes_them(
