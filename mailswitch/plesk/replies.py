@@ -137,13 +137,14 @@ def switches(reply: Element, asked: Collection[int]) -> tuple[dict[int, Switch],
     A site without a clear answer of its own is ``unknown``; contradictory answers are, too.
 
     Raises:
-        PanelFailure: the answer is about something else, or the panel refuses us as such.
+        PanelFailure: the answer is about something else, the panel refuses us as such, or it cannot answer for now.
     """
     if reply.find("mail/get_prefs") is None:
         raise PanelFailure("the reply holds no answer to mail get_prefs", code="incomplete")
     found: dict[int, Switch] = {}
     faults: dict[int, Fault] = {}
     odd: list[str] = []
+    nameless: list[Fault] = []
     results = reply.findall("mail/get_prefs/result")
     for result in results:
         site_id, fault = whole_number(_field(result, "site-id")), _error(result)
@@ -152,6 +153,7 @@ def switches(reply: Element, asked: Collection[int]) -> tuple[dict[int, Switch],
         if site_id is None and fault is not None and len(asked) == len(results) == 1:
             (site_id,) = asked  # one question, one answer: nothing is guessed
         if site_id is None:
+            nameless += [] if fault is None else [fault]
             odd.append(
                 f"An answer about mail names no site: {fault or 'without an error'}; its sites count as unknown."
             )
@@ -164,6 +166,10 @@ def switches(reply: Element, asked: Collection[int]) -> tuple[dict[int, Switch],
             faults[site_id] = fault
             odd.append(f"The mail preferences of site {site_id} could not be read: {fault}.")
         found[site_id] = switch if found.get(site_id, switch) is switch else Switch.UNKNOWN
+    passing = [fault for fault in nameless if fault.code == "unavailable"]
+    if passing and len(passing) == len(results):
+        # The operation as a whole did not work this time. Called unknown, all names would be held and all look well.
+        raise passing[0].failure("reading mail preferences")
     return {site_id: found.get(site_id, Switch.UNKNOWN) for site_id in asked}, faults, tuple(odd)
 
 

@@ -198,7 +198,9 @@ class Transport:
             raise self._tls_failure(error) from error
         except (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
             raise PanelFailure(
-                f"the panel was silent for {_seconds(self._limits.read_timeout)}", code="unreachable"
+                f"the panel was silent for {_seconds(self._limits.read_timeout)}: "
+                "look at its load, or raise read_timeout",
+                code="unreachable",
             ) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             is_sent = not _is_before_sending(error)
