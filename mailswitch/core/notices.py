@@ -89,23 +89,12 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """A trouble that was told."""
+class Told(Trouble):
+    """A trouble that was told, with the text as it was told."""
 
-    kind: NoticeKind
-    code: str
-    server: str
-    name: DomainName | None
-    text: str
-    """As it was told."""
     said_at: datetime
     is_over: bool = False
     """It went away; remembered for `QUIET` all the same, so that one that comes and goes is not told each time."""
-
-    @property
-    def key(self) -> _Key:
-        """The key of the trouble."""
-        return _key(self.kind, self.code, self.server, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +114,8 @@ class Notice:
 class Bulletin:
     """What is sent at one time, in the forms in which it is sent."""
 
+    id: str
+    """Hexadecimal digits; the same when it is sent again, so that a receiver can tell."""
     subject: str
     text: str
     document: str

@@ -306,7 +306,7 @@ def test_each_end_follows_a_beginning(passes: list[Seen]) -> None:
 
 
 def test_what_could_not_be_sent_is_left_alone() -> None:
-    unsent = (Unsent(way="mail", bulletin=Bulletin(subject="s", text="t", document="{}")),)
+    unsent = (Unsent(way="mail", bulletin=Bulletin(id="ab12", subject="s", text="t", document="{}")),)
 
     memory, _ = news_of(NoticeMemory(unsent=unsent), seen(failing()))
 
