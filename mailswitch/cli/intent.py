@@ -146,10 +146,9 @@ def resume(invocation: Invocation) -> int:
 
 
 def _place(invocation: Invocation) -> LedgerPlace:
-    from mailswitch.config.settings import find_settings
     from mailswitch.service.wiring import ledger_of
 
-    return ledger_of(find_settings(invocation.config))
+    return ledger_of(session.settings_of(invocation))
 
 
 def _show_pins(place: LedgerPlace, form: str, now: datetime) -> None:
@@ -164,13 +163,14 @@ def _show_pins(place: LedgerPlace, form: str, now: datetime) -> None:
 
 
 def _show_approvals(approvals: tuple[Approval, ...], form: str) -> None:
+    from mailswitch.config.names import shown_name
     from mailswitch.report.records import approvals_json, print_approvals
 
     now = datetime.now(UTC)
     session.show(
         form,
         approvals_json(approvals, now=now),
-        lambda page, look: print_approvals(approvals, page, now=now, **look),
+        lambda page, look: print_approvals(approvals, page, now=now, display=shown_name, **look),
     )
 
 

@@ -6,6 +6,7 @@ import getpass
 import io
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -34,6 +35,7 @@ __all__ = [
     "say",
     "say_json",
     "server_option",
+    "settings_of",
     "show",
     "typed_names",
     "who",
@@ -50,19 +52,37 @@ format_option = click.option(
 server_option = click.option("--server", metavar="NAME", help="Only this server of the configuration.")
 
 
-def opened(invocation: Invocation, *, server: str | None = None) -> tuple[Settings, Setup]:
-    """Return the checked settings, and what a pass works with.
+def opened(
+    invocation: Invocation, *, server: str | None = None, is_writing_a_file: bool = False
+) -> tuple[Settings, Setup]:
+    """Return the checked settings, and what a pass works with; root takes on the ledger's user.
+
+    With ``is_writing_a_file`` the command writes a file that its caller named, by `written`, when all is done.
 
     Raises:
         ConfigError: with every problem of the configuration, or because no server is called ``server``.
+        LedgerError: root cannot tell whose the ledger is.
     """
-    from mailswitch.config.settings import find_settings
     from mailswitch.service.wiring import setup_of
+
+    settings = settings_of(invocation, server=server, is_writing_a_file=is_writing_a_file)
+    return settings, setup_of(settings)
+
+
+def settings_of(invocation: Invocation, *, server: str | None = None, is_writing_a_file: bool = False) -> Settings:
+    """Return the checked settings; root takes on the ledger's user. Errors and arguments as `opened`."""
+    from mailswitch.config.settings import find_settings
+    from mailswitch.service.privileges import step_down
+    from mailswitch.service.wiring import ledger_file
 
     settings = find_settings(invocation.config)
     if server is not None:
         settings.server(server)
-    return settings, setup_of(settings)
+    file = ledger_file(settings)
+    if file is not None:
+        is_local = any(one.panel == "local" for one in settings.servers)
+        step_down(file, is_coming_back=is_local or is_writing_a_file)
+    return settings
 
 
 def who() -> str:
@@ -102,7 +122,7 @@ def is_terminal() -> bool:
 
 def width() -> int | None:
     """Return the terminal's width in columns; None in a pipe."""
-    return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else None
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def say(text: str) -> None:

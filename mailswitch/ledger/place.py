@@ -11,11 +11,21 @@ from mailswitch.core.errors import ConfigError
 from mailswitch.ledger.postgresql import PostgreSQLPlace
 from mailswitch.ledger.sqlite import SQLitePlace
 
-__all__ = ["open_place"]
+__all__ = ["file_of", "open_place"]
 
 _SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
 _POSTGRESQL = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _EXAMPLES = "write sqlite:////var/lib/mailswitch/ledger.db or postgresql://user@host/database"
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file a ledger URL names, as it is written there; None for a PostgreSQL database.
+
+    Raises:
+        ConfigError: as `open_place`.
+    """
+    parsed = _parsed(url)
+    return _path(parsed) if parsed.drivername in _SQLITE else None
 
 
 def open_place(url: str) -> SQLitePlace | PostgreSQLPlace:
@@ -27,18 +37,22 @@ def open_place(url: str) -> SQLitePlace | PostgreSQLPlace:
     Raises:
         ConfigError: the URL is none, or of another kind of database. The URL is not repeated: it may hold a password.
     """
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        # Neither the URL nor what the parser says of it may be shown: both may hold parts of a password.
-        raise ConfigError(
-            f"`ledger` is not a URL of a database; {_EXAMPLES} (with %40 for an @ in a password)"
-        ) from None
+    parsed = _parsed(url)
     if parsed.drivername in _SQLITE:
         return SQLitePlace(_path(parsed))
     if parsed.drivername in _POSTGRESQL:
         return PostgreSQLPlace(parsed.set(drivername="postgresql+psycopg"))
     raise ConfigError(f"`ledger` names a {parsed.drivername!r} database, which cannot keep a ledger; {_EXAMPLES}")
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        # Neither the URL nor what the parser says of it may be shown: both may hold parts of a password.
+        raise ConfigError(
+            f"`ledger` is not a URL of a database; {_EXAMPLES} (with %40 for an @ in a password)"
+        ) from None
 
 
 def _path(url: URL) -> Path:

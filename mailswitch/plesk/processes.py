@@ -56,6 +56,8 @@ def run_bounded(arguments: Sequence[str], limits: ProcessLimits) -> Finished:
     Raises:
         PanelFailure: it could not be started (``is_sent`` False), took too long, or printed too much.
     """
+    # Where this process only stepped down from root, the program gets root back (plesk.md section 3).
+    user = 0 if os.getuid() == 0 and os.geteuid() != 0 else None
     try:
         process = subprocess.Popen(
             list(arguments),
@@ -64,6 +66,8 @@ def run_bounded(arguments: Sequence[str], limits: ProcessLimits) -> Finished:
             stderr=subprocess.PIPE,
             env=_ENVIRONMENT,
             start_new_session=True,
+            user=user,
+            group=user,
         )
     except (OSError, ValueError) as error:
         raise PanelFailure(

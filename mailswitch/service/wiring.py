@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from mailswitch.config.providers import load_table
 from mailswitch.config.servers import ServerSection
 from mailswitch.config.settings import Settings, local_additions, policy_for
 from mailswitch.config.values import Transport as WrittenTransport
 from mailswitch.ledger.health import inspect
-from mailswitch.ledger.place import open_place
+from mailswitch.ledger.place import file_of, open_place
 from mailswitch.lookup.probe import probe
 from mailswitch.lookup.survey import open_public_view
 from mailswitch.lookup.vantages import Timing, Transport, VantageSettings
@@ -58,6 +59,11 @@ def setup_of(settings: Settings) -> Setup:
 def ledger_of(settings: Settings) -> LedgerPlace:
     """Return where the ledger is."""
     return open_place(settings.ledger)
+
+
+def ledger_file(settings: Settings) -> Path | None:
+    """Return the ledger's file as it is written in the settings; None for a database server."""
+    return file_of(settings.ledger)
 
 
 def vantages_of(settings: Settings) -> tuple[VantageSettings, ...]:
