@@ -60,6 +60,8 @@ def advance(
     """Return what is to be remembered after this pass; the same object where nothing worth a row has changed."""
     if history is None:
         history = DomainHistory(first_seen=moment.now, is_from_first_pass=moment.server is None)
+    if history.gone_since is not None:
+        history = replace(history, gone_since=None)
     history = _claimed(history, domain.switch, finding)
     if finding.route is Route.UNKNOWN:
         if history.unknown_since is None and finding.opinions:

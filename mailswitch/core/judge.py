@@ -56,7 +56,7 @@ class ServerCase:
     doubt: Refusal | None = None
     """Why *ours* is not known completely, found while it was put together."""
     is_partial: bool = False
-    """Only some names are looked at: what needs all of them is not judged."""
+    """Only some names are looked at: what needs all of them takes the others as they are remembered."""
     is_reviewed: bool = False
     """The plan was reviewed, so that no limit stands in front of it."""
 
@@ -133,7 +133,7 @@ def judge(case: ServerCase) -> Judgement:
 
 
 def _given_up(case: ServerCase) -> dict[DomainName, DomainHistory]:
-    """Let go of switches whose names are hosted no more: under a name made anew, the switch is somebody else's doing.
+    """Let go of names that are hosted no more: under one made anew, the switch is somebody else's doing.
 
     Not while the panel lists suspiciously few names or was not understood: a name lost then would never be turned on.
     """
@@ -141,9 +141,9 @@ def _given_up(case: ServerCase) -> dict[DomainName, DomainHistory]:
         return {}
     hosted = {domain.name for domain in case.inventory.domains}
     return {
-        name: replace(history, claim=Claim.NONE)
+        name: replace(history, claim=Claim.NONE, gone_since=history.gone_since or case.now)
         for name, history in case.histories.items()
-        if name not in hosted and history.claim is not Claim.NONE
+        if name not in hosted and (history.claim is not Claim.NONE or history.gone_since is None)
     }
 
 
@@ -217,18 +217,14 @@ def _withheld(decision: Decision, refusal: Refusal) -> Decision:
 
 
 def _refusal(case: ServerCase, entries: tuple[DomainReport, ...]) -> Refusal | None:
-    if case.is_partial or case.is_reviewed:
+    if case.is_reviewed:
         return None
     refusal = inventory_refusal(case.inventory, case.state, case.now)
     if refusal is None:
         refusal = unknown_refusal(
             case.inventory.server,
             case.policy.limits,
-            before=[
-                (case.histories[entry.domain.name], entry.finding.route)
-                for entry in entries
-                if entry.domain.name in case.histories
-            ],
+            before=_before(case, entries),
             vantages=case.vantages,
             now=case.now,
         )
@@ -242,6 +238,17 @@ def _refusal(case: ServerCase, entries: tuple[DomainReport, ...]) -> Refusal | N
         planned=planned,
         recent=sum(1 for change in case.changes if _is_counted(change, case.now)),
     )
+
+
+def _before(case: ServerCase, entries: tuple[DomainReport, ...]) -> list[tuple[DomainHistory, Route]]:
+    """Return what was known of each name, with its route now; of one that is not looked at, as it was seen last."""
+    found = {entry.domain.name: entry.finding.route for entry in entries}
+    if case.is_partial:
+        for domain in case.inventory.domains:
+            history = case.histories.get(domain.name)
+            if domain.name not in found and history is not None and history.route is not None:
+                found[domain.name] = history.route if history.unknown_since is None else Route.UNKNOWN
+    return [(case.histories[name], route) for name, route in found.items() if name in case.histories]
 
 
 def _is_counted(change: Change, now: datetime) -> bool:

@@ -21,7 +21,19 @@ from pathlib import Path
 from mailswitch.core.errors import AlreadyRunning, LedgerError
 from mailswitch.ledger.failures import translated
 
-__all__ = ["FILE_MODE", "adopt", "file_lock", "retry_while_running", "running_message"]
+__all__ = [
+    "ANOTHER_DAEMON",
+    "ANOTHER_RUN",
+    "FILE_MODE",
+    "adopt",
+    "file_lock",
+    "is_file_locked",
+    "retry_while_running",
+    "running_message",
+]
+
+ANOTHER_RUN = "another pass"
+ANOTHER_DAEMON = "another daemon"
 
 FILE_MODE = 0o640
 """For files the ledger makes; the umask may take more away."""
@@ -31,8 +43,8 @@ _LONGEST_HOLDER = 20
 
 
 @contextmanager
-def file_lock(path: Path, place: str) -> Iterator[None]:
-    """Hold the lock file at ``path``, making it if need be; ``place`` names the ledger in messages.
+def file_lock(path: Path, place: str, *, who: str = ANOTHER_RUN) -> Iterator[None]:
+    """Hold the lock file at ``path``, making it if need be; ``place`` and ``who`` name ledger and holder in messages.
 
     Raises:
         AlreadyRunning: another process (or another part of this one) holds it.
@@ -45,7 +57,7 @@ def file_lock(path: Path, place: str) -> Iterator[None]:
         except BlockingIOError:
             holder = os.pread(descriptor, _LONGEST_HOLDER, 0).strip()
             raise AlreadyRunning(
-                running_message(place, f"process {int(holder)}" if holder.isdigit() else None)
+                running_message(place, f"process {int(holder)}" if holder.isdigit() else None, who=who)
             ) from None
         with translated("lock", place):
             _write_holder(descriptor, f"{os.getpid()}\n")
@@ -58,11 +70,31 @@ def file_lock(path: Path, place: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def running_message(place: str, holder: str | None) -> str:
-    """Return what to say when ``holder``, if it is known, holds the pass lock of the ledger at ``place``."""
+def is_file_locked(path: Path, place: str) -> bool:
+    """Whether somebody holds the lock file at ``path``; it is not made, and may be read by those who cannot write it.
+
+    Raises:
+        LedgerError: it is there and cannot be opened.
+    """
+    with translated("look at the lock of", place):
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return False
+    try:
+        # Shared, so that those who look do not see each other; whoever takes the lock tries more than once.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def running_message(place: str, holder: str | None, *, who: str = ANOTHER_RUN) -> str:
+    """Return what to say when ``holder``, if it is known, holds a lock of the ledger at ``place``."""
     return (
-        f"another pass is running on the ledger {place}" + (f" ({holder})" if holder else "") + "; "
-        "try again when it has ended"
+        f"{who} is running on the ledger {place}" + (f" ({holder})" if holder else "") + "; try again when it has ended"
     )
 
 

@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from hashlib import blake2b
+from typing import Any
 
-from sqlalchemy import URL, BigInteger, Engine, NullPool, cast, column, create_engine, func, select, table
+from sqlalchemy import URL, BigInteger, Engine, NullPool, Select, cast, column, create_engine, func, select, table
 from sqlalchemy import Connection as _Connection
 
 from mailswitch.core.errors import AlreadyRunning, LedgerError
-from mailswitch.ledger.lock import retry_while_running, running_message
+from mailswitch.ledger.lock import ANOTHER_DAEMON, ANOTHER_RUN, retry_while_running, running_message
 from mailswitch.ledger.reader import EmptyLedger, StoredReader
 from mailswitch.ledger.schema import check_readable, is_current, migrate
 from mailswitch.ledger.session import Opening, Session
@@ -109,6 +110,33 @@ class PostgreSQLPlace:
             retry_while_running(lambda: _bring_up_to_date(session), wait)
             yield StoredLedger(session)
 
+    @contextmanager
+    def daemon_lock(self) -> Iterator[Callable[[], None]]:
+        """Hold the lock of the one daemon; see LedgerPlace. Lost with its connection, it is taken anew."""
+        with ExitStack() as stack:
+            held = stack.enter_context(self._daemon_session())
+
+            def check() -> None:
+                nonlocal held
+                if not _is_alive(held):
+                    held = stack.enter_context(self._daemon_session())
+
+            yield check
+
+    def has_daemon(self) -> bool:
+        """Whether a daemon holds its lock; see LedgerPlace."""
+        session = self.reading_session()
+        try:
+            with session.transaction("look at the lock of") as connection:
+                return bool(connection.execute(_locks(_key(connection, session.place, ANOTHER_DAEMON)).limit(1)).all())
+        finally:
+            session.close()
+
+    @contextmanager
+    def _daemon_session(self) -> Iterator[Session]:
+        with self._writing(_PATIENCE) as session, _advisory_lock(session, ANOTHER_DAEMON):
+            yield session
+
     def reading_session(self) -> Session:
         """Connect for reading: the server itself refuses writes, and each transaction sees one state."""
         engine = self._engine().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -171,20 +199,34 @@ def _bring_up_to_date(session: Session) -> None:
 
 
 @contextmanager
-def _advisory_lock(session: Session) -> Iterator[None]:
+def _advisory_lock(session: Session, who: str = ANOTHER_RUN) -> Iterator[None]:
     with session.transaction("lock") as connection:
-        schema = connection.execute(select(func.current_schema())).scalar_one()
-        if schema is None:
-            raise LedgerError(
-                f"cannot lock the ledger {session.place}: its search path names no schema that exists; make the schema"
-            )
-        key = int.from_bytes(blake2b(f"mailswitch {schema}".encode(), digest_size=8).digest(), signed=True)
+        key = _key(connection, session.place, who)
         if not connection.execute(select(func.pg_try_advisory_lock(key))).scalar_one():
-            raise AlreadyRunning(running_message(session.place, _holder(connection, key)))
+            raise AlreadyRunning(running_message(session.place, _holder(connection, key), who=who))
     try:
         yield
     finally:
         _unlock(session, key)
+
+
+def _key(connection: _Connection, place: str, who: str) -> int:
+    """Return the number of one lock of the ledger in the connection's schema."""
+    schema = connection.execute(select(func.current_schema())).scalar_one()
+    if schema is None:
+        raise LedgerError(
+            f"cannot lock the ledger {place}: its search path names no schema that exists; make the schema"
+        )
+    words = f"mailswitch {schema}" if who == ANOTHER_RUN else f"{who} of mailswitch {schema}"
+    return int.from_bytes(blake2b(words.encode(), digest_size=8).digest(), signed=True)
+
+
+def _is_alive(session: Session) -> bool:
+    try:
+        with session.transaction("look at") as connection:
+            return bool(connection.execute(select(func.current_schema())).scalar_one())
+    except LedgerError:
+        return False
 
 
 def _unlock(session: Session, key: int) -> None:
@@ -199,18 +241,25 @@ def _unlock(session: Session, key: int) -> None:
         session.close()
 
 
-def _holder(connection: _Connection, key: int) -> str | None:
-    locks = table("pg_locks", column("locktype"), column("classid"), column("objid"), column("pid"), column("granted"))
-    activity = table("pg_stat_activity", column("pid"), column("application_name"))
+def _locks(key: int) -> Select[Any]:
+    """Return a question for the process ids of those who hold the lock ``key`` in this database."""
+    locks = table(
+        "pg_locks",
+        *(column(name) for name in ("locktype", "database", "classid", "objid", "objsubid", "pid", "granted")),
+    )
+    databases = table("pg_database", column("oid"), column("datname"))
+    here = select(databases.c.oid).where(databases.c.datname == func.current_database()).scalar_subquery()
     high, low = divmod(key % 2**64, _HALF)
-    return connection.execute(
-        select(activity.c.application_name)
-        .join_from(activity, locks, activity.c.pid == locks.c.pid)
-        .where(
-            locks.c.locktype == "advisory",
-            cast(locks.c.classid, BigInteger) == high,
-            cast(locks.c.objid, BigInteger) == low,
-            locks.c.granted,
-        )
-        .limit(1)
-    ).scalar_one_or_none()
+    return select(locks.c.pid).where(
+        locks.c.locktype == "advisory",
+        locks.c.database == here,
+        cast(locks.c.classid, BigInteger) == high,
+        cast(locks.c.objid, BigInteger) == low,
+        locks.c.granted,
+    )
+
+
+def _holder(connection: _Connection, key: int) -> str | None:
+    activity = table("pg_stat_activity", column("pid"), column("application_name"))
+    wanted = select(activity.c.application_name).where(activity.c.pid.in_(_locks(key))).limit(1)
+    return connection.execute(wanted).scalar_one_or_none()

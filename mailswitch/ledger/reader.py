@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Select, Table, func, select
 
-from mailswitch.core.ledger import Approval, Change, DomainHistory, Pause, Pin, Run, ServerPass, ServerState
+from mailswitch.core.ledger import Approval, Change, DomainHistory, Pause, Pin, Recheck, Run, ServerPass, ServerState
 from mailswitch.core.names import DomainName
 from mailswitch.ledger import tables
 from mailswitch.ledger.rows import columns_of, damage_told, value_maker
@@ -16,7 +16,7 @@ from mailswitch.ledger.session import Session
 
 __all__ = ["EmptyLedger", "StoredReader"]
 
-_V = TypeVar("_V", Approval, Change, Pause, Pin, Run, ServerPass, ServerState)
+_V = TypeVar("_V", Approval, Change, Pause, Pin, Recheck, Run, ServerPass, ServerState)
 _R = TypeVar("_R")
 
 
@@ -28,9 +28,9 @@ class StoredReader:
         self._session = session
 
     def run_count(self) -> int:
-        """Return how many runs were recorded."""
-        wanted = select(func.count()).select_from(tables.runs)
-        return self._session.read(lambda connection: connection.execute(wanted).scalar_one())
+        """Return how many runs were ever recorded, those included that were pruned."""
+        wanted = select(func.max(tables.runs.c.number))
+        return self._session.read(lambda connection: connection.execute(wanted).scalar_one()) or 0
 
     def histories(self, server: str) -> dict[DomainName, DomainHistory]:
         """Return what is remembered of each name of a server."""
@@ -90,17 +90,27 @@ class StoredReader:
         return self._one(Run, _all(tables.runs, Run).order_by(tables.runs.c.number.desc()).limit(1))
 
     def last_passes(self) -> tuple[ServerPass, ...]:
-        """Return the last pass of each server ever recorded, by server name."""
+        """Return the last pass over each server's names ever recorded, by server name."""
         table = tables.server_passes
-        last = select(func.max(table.c.number)).group_by(table.c.server)
+        last = select(func.max(table.c.number)).where(~table.c.is_partial).group_by(table.c.server)
         found = self._many(ServerPass, _all(table, ServerPass).where(table.c.number.in_(last)))
         return tuple(sorted(found, key=lambda done: done.server))
 
     def recent_passes(self, server: str, *, limit: int) -> tuple[ServerPass, ...]:
-        """Return a server's last passes, newest first."""
+        """Return the last passes over a server's names, newest first."""
         table = tables.server_passes
-        wanted = _all(table, ServerPass).where(table.c.server == server)
+        wanted = _all(table, ServerPass).where(table.c.server == server, ~table.c.is_partial)
         return self._many(ServerPass, wanted.order_by(table.c.number.desc()).limit(limit))
+
+    def rechecks(self, *, limit: int) -> tuple[Recheck, ...]:
+        """Return what the daemon was asked to look at and has not taken up yet, oldest first."""
+        table = tables.rechecks
+        return self._many(Recheck, _all(table, Recheck).order_by(table.c.at, table.c.name).limit(limit))
+
+    def next_passes(self) -> dict[str, datetime]:
+        """Return when the daemon meant to look at each server next; it may have ended since."""
+        wanted = select(tables.next_passes.c.server, tables.next_passes.c.at)
+        return self._read(wanted, lambda rows: {row.server: row.at for row in rows})
 
     def close(self) -> None:
         """Give back connections. Harmless when called again."""
@@ -172,6 +182,14 @@ class EmptyLedger:
     def recent_passes(self, server: str, *, limit: int) -> tuple[ServerPass, ...]:
         """Return nothing."""
         return ()
+
+    def rechecks(self, *, limit: int) -> tuple[Recheck, ...]:
+        """Return nothing."""
+        return ()
+
+    def next_passes(self) -> dict[str, datetime]:
+        """Return nothing."""
+        return {}
 
     def close(self) -> None:
         """Do nothing."""

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, Table
 
 from mailswitch.core.errors import InvalidName, LedgerError
-from mailswitch.core.ledger import Approval, Change, DomainHistory, Pause, Pin, Run, ServerPass, ServerState
+from mailswitch.core.ledger import Approval, Change, DomainHistory, Pause, Pin, Recheck, Run, ServerPass, ServerState
 
 __all__ = ["columns_of", "damage_told", "row_of", "value_maker"]
 
-_Value = DomainHistory | Change | Pin | Approval | Pause | Run | ServerPass | ServerState
+_Value = DomainHistory | Change | Pin | Approval | Pause | Recheck | Run | ServerPass | ServerState
 _V = TypeVar("_V", bound=_Value)
 
 

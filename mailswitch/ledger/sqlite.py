@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
 from mailswitch.core.errors import LedgerError
 from mailswitch.ledger.failures import translated
-from mailswitch.ledger.lock import FILE_MODE, adopt, file_lock, retry_while_running
+from mailswitch.ledger.lock import ANOTHER_DAEMON, FILE_MODE, adopt, file_lock, is_file_locked, retry_while_running
 from mailswitch.ledger.reader import EmptyLedger, StoredReader
 from mailswitch.ledger.schema import check_readable, is_current, migrate
 from mailswitch.ledger.session import Opening, Session
@@ -94,6 +94,21 @@ class SQLitePlace:
         retry_while_running(lambda: self._bring_up_to_date(wait), wait)
         with self._writing(wait) as session:
             yield StoredLedger(session)
+
+    @contextmanager
+    def daemon_lock(self) -> Iterator[Callable[[], None]]:
+        """Hold the lock of the one daemon; see LedgerPlace. It is held for as long as the process lives."""
+        self._check_directory()
+        with file_lock(self._daemon_file, self.shown, who=ANOTHER_DAEMON):
+            yield lambda: None
+
+    def has_daemon(self) -> bool:
+        """Whether a daemon holds its lock; see LedgerPlace."""
+        return is_file_locked(self._daemon_file, self.shown)
+
+    @property
+    def _daemon_file(self) -> Path:
+        return self.path.with_name(self.path.name + ".daemon.lock")
 
     def reading_session(self) -> Session:
         """Connect to an existing file without making any file.

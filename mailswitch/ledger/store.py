@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from mailswitch.core.ledger import (
     Outcome,
     Pause,
     Pin,
+    Recheck,
     Run,
     ServerPass,
     ServerState,
@@ -25,8 +26,9 @@ from mailswitch.core.ledger import (
 from mailswitch.core.names import DomainName, NamePattern
 from mailswitch.core.policy import Route
 from mailswitch.ledger import tables
+from mailswitch.ledger.pruning import prune
 from mailswitch.ledger.reader import StoredReader
-from mailswitch.ledger.rows import row_of
+from mailswitch.ledger.rows import columns_of, damage_told, row_of, value_maker
 
 __all__ = ["StoredLedger"]
 
@@ -152,6 +154,42 @@ class StoredLedger(StoredReader):
             connection.execute(delete(tables.pause))
             if pause is not None:
                 connection.execute(insert(tables.pause), {"id": 1, **row_of(pause)})
+
+    def request_recheck(self, names: Iterable[DomainName], *, by: str, at: datetime) -> None:
+        """Ask the running daemon to look at names now; a name asked for already stands as it is."""
+        table = tables.rechecks
+        rows = [row_of(Recheck(name=name, by=by, at=at)) for name in dict.fromkeys(names)]
+        if rows:
+            with self._session.transaction("write to") as connection:
+                _upsert(connection, table, rows, key=("name",), only=("name",))
+
+    def take_rechecks(self, *, limit: int) -> tuple[Recheck, ...]:
+        """Return what the daemon was asked to look at, oldest first, and forget it."""
+        table = tables.rechecks
+        wanted = select(*columns_of(table, Recheck)).order_by(table.c.at, table.c.name).limit(limit)
+        with self._session.transaction("write to") as connection:
+            with damage_told(self._session.place):
+                taken = tuple(map(value_maker(Recheck), connection.execute(wanted)))
+            if taken:
+                connection.execute(delete(table).where(table.c.name.in_([one.name for one in taken])))
+            return taken
+
+    def set_next_passes(self, moments: Mapping[str, datetime]) -> None:
+        """Record when the daemon means to look at each server next, in place of what it meant before."""
+        with self._session.transaction("write to") as connection:
+            connection.execute(delete(tables.next_passes))
+            if moments:
+                connection.execute(
+                    insert(tables.next_passes), [{"server": server, "at": at} for server, at in moments.items()]
+                )
+
+    def prune(self, *, before: datetime, limit: int) -> int:
+        """Forget what ended before a moment and nothing refers to, ``limit`` rows of a kind at most; return how many.
+
+        Kept whatever its age: what is not settled, what tells whose a switch is, and each server's last pass.
+        """
+        with self._session.transaction("prune") as connection:
+            return prune(connection, before=before, limit=limit)
 
 
 def _upsert(

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from mailswitch.core.domain import Kind, Switch
@@ -30,15 +31,17 @@ __all__ = [
     "approvals",
     "changes",
     "names",
+    "next_passes",
     "pause",
     "pins",
+    "rechecks",
     "runs",
     "schema_revision",
     "server_passes",
     "server_states",
 ]
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every revision of the schema this program knows, oldest first; the last is the one it works with."""
 
 METADATA = MetaData(
@@ -80,6 +83,7 @@ server_passes = Table(
     Column("error_code", Words),
     Column("error_text", Words),
     Column("counts", Counts, nullable=False),
+    Column("is_partial", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("run_id", "server"),
     Index(None, "server", "number"),
     sqlite_autoincrement=True,
@@ -150,6 +154,7 @@ names = Table(
     Column("claim_change", Number, ForeignKey("changes.id")),
     Column("claim_route", choice(Route, "claim_route")),
     Column("claim_exchanges", Names, nullable=False),
+    Column("gone_since", Moment),
     PrimaryKeyConstraint("server", "name"),
     CheckConstraint("sightings >= 0", name="sightings"),
 )
@@ -186,4 +191,19 @@ pause = Table(
     Column("at", Moment, nullable=False),
     Column("reason", Words),
     CheckConstraint("id = 1", name="single"),
+)
+
+rechecks = Table(
+    "rechecks",
+    METADATA,
+    Column("name", Name, primary_key=True),
+    Column("by", Words, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+next_passes = Table(
+    "next_passes",
+    METADATA,
+    Column("server", Words, primary_key=True),
+    Column("at", Moment, nullable=False),
 )

@@ -17,6 +17,7 @@ from mailswitch.core.ledger import (
     Outcome,
     Pause,
     Pin,
+    Recheck,
     Run,
     ServerPass,
     ServerState,
@@ -107,7 +108,7 @@ class LedgerReader(Protocol):
     """
 
     def run_count(self) -> int:
-        """Return how many runs were recorded."""
+        """Return how many runs were ever recorded, those included that were pruned."""
 
     def histories(self, server: str) -> dict[DomainName, DomainHistory]:
         """Return what is remembered of each name of a server."""
@@ -143,10 +144,16 @@ class LedgerReader(Protocol):
         """Return the run started last."""
 
     def last_passes(self) -> tuple[ServerPass, ...]:
-        """Return the last pass of each server ever recorded, by server name."""
+        """Return the last pass over each server's names ever recorded, by server name."""
 
     def recent_passes(self, server: str, *, limit: int) -> tuple[ServerPass, ...]:
-        """Return a server's last passes, newest first."""
+        """Return the last passes over a server's names, newest first; those over some names only are not among them."""
+
+    def rechecks(self, *, limit: int) -> tuple[Recheck, ...]:
+        """Return what the daemon was asked to look at and has not taken up yet, oldest first."""
+
+    def next_passes(self) -> dict[str, datetime]:
+        """Return when the daemon meant to look at each server next; it may have ended since."""
 
     def close(self) -> None:
         """Give back connections. Harmless when called again."""
@@ -204,6 +211,21 @@ class Ledger(LedgerReader, Protocol):
     def set_pause(self, pause: Pause | None) -> None:
         """Pause, or with None resume."""
 
+    def request_recheck(self, names: Iterable[DomainName], *, by: str, at: datetime) -> None:
+        """Ask the running daemon to look at names now; a name asked for already stands as it is."""
+
+    def take_rechecks(self, *, limit: int) -> tuple[Recheck, ...]:
+        """Return what the daemon was asked to look at, oldest first, and forget it."""
+
+    def set_next_passes(self, moments: Mapping[str, datetime]) -> None:
+        """Record when the daemon means to look at each server next, in place of what it meant before."""
+
+    def prune(self, *, before: datetime, limit: int) -> int:
+        """Forget what ended before a moment and nothing refers to, ``limit`` rows of a kind at most; return how many.
+
+        Kept whatever its age: what is not settled, what tells whose a switch is, and each server's last pass.
+        """
+
 
 class LedgerPlace(Protocol):
     """Where a ledger is, opened in the one way a command needs."""
@@ -223,4 +245,22 @@ class LedgerPlace(Protocol):
         """Open for a short operator's write beside a running pass; takes the pass lock only to make or migrate it.
 
         ``wait`` bounds how long a busy ledger is waited for.
+        """
+
+    def daemon_lock(self) -> AbstractContextManager[Callable[[], None]]:
+        """Hold the lock of the one daemon of a ledger, which passes by hand do not ask for.
+
+        What it gives is called before each pass: it makes sure that the lock is still held, and takes it again where a
+        lost connection lost it (LedgerError, AlreadyRunning).
+
+        Raises:
+            AlreadyRunning: another daemon holds it.
+            LedgerError: it cannot be taken.
+        """
+
+    def has_daemon(self) -> bool:
+        """Whether a daemon holds its lock; nothing is made.
+
+        Raises:
+            LedgerError: that cannot be told.
         """

@@ -212,6 +212,18 @@ def test_a_switch_of_a_name_that_is_hosted_no_more_is_ours_no_more() -> None:
     assert {name: history.claim for name, history in judged.histories.items()} == dict.fromkeys(GONE, Claim.NONE)
 
 
+def test_since_when_a_name_is_gone_is_remembered_once_and_until_it_is_back() -> None:
+    case = a_server_case()
+    (name,) = GONE
+    gone = judge(replace(case, histories={**case.histories, name: a_history()})).histories[name]
+    later = replace(case, now=NOW + 24 * HOUR, histories={**case.histories, name: gone})
+    back = replace(case, histories={domain.name: replace(gone, claim=Claim.NONE) for domain in case.inventory.domains})
+
+    assert gone.gone_since == NOW
+    assert name not in judge(later).histories
+    assert {history.gone_since for history in judge(back).histories.values()} == {None}
+
+
 def test_a_switch_stays_ours_while_the_inventory_is_not_to_be_relied_on() -> None:
     case = a_server_case()
     case = replace(case, histories={**case.histories, **GONE})
@@ -283,7 +295,31 @@ def test_more_turn_offs_than_the_limit_are_left_to_a_review() -> None:
     assert report.refusal.code == "limits.share"
     assert len(plan_of((report,)).on_review) == 4
     assert judge(replace(case, is_reviewed=True)).report.refusal is None
-    assert judge(replace(case, is_partial=True)).report.refusal is None
+
+
+def test_a_look_at_some_names_has_the_limits_of_the_whole_server() -> None:
+    case = a_server_case(*many(4), is_partial=True)
+    three = {name: found for name, found in case.findings.items() if name != DomainName("d000.example")}
+
+    refused = judge(case).report.refusal
+    assert refused is not None
+    assert refused.code == "limits.share"
+    assert judge(replace(case, findings=three)).report.refusal is None
+    assert judge(replace(case, findings=three, changes=(COUNTED,))).report.refusal is not None
+
+
+def test_a_look_at_some_names_takes_the_others_for_unknown_as_they_are_remembered() -> None:
+    case = a_server_case(*many(3), is_partial=True)
+    one = {DomainName("d000.example"): a_finding()}
+    silent = {
+        name: known if name in one else replace(known, unknown_since=NOW - HOUR)
+        for name, known in case.histories.items()
+    }
+
+    assert judge(replace(case, findings=one)).report.refusal is None
+    refused = judge(replace(case, findings=one, histories=silent)).report.refusal
+    assert refused is not None
+    assert refused.code == "limits.unknown_share"
 
 
 def test_names_nobody_may_host_are_not_counted() -> None:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from mailswitch.core.errors import AlreadyRunning, ConfigError, LedgerError
 from mailswitch.ledger.lock import file_lock
@@ -60,7 +61,9 @@ def test_no_message_or_repr_shows_a_password(scheme: str) -> None:
 @pytest.mark.postgresql
 def test_a_database_that_is_not_there_is_named(postgresql_url: str) -> None:
     with pytest.raises(LedgerError, match='"no_such_database" does not exist'):
-        open_place(postgresql_url.replace("ledger_test?", "no_such_database?", 1)).reader()
+        open_place(
+            make_url(postgresql_url).set(database="no_such_database").render_as_string(hide_password=False)
+        ).reader()
 
 
 @pytest.mark.postgresql

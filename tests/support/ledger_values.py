@@ -112,6 +112,8 @@ def everything(ledger: LedgerReader, server: str) -> list[object]:
         ledger.last_run(),
         ledger.last_passes(),
         ledger.recent_passes(server, limit=9),
+        ledger.rechecks(limit=9),
+        ledger.next_passes(),
     ]
 
 
@@ -148,6 +150,7 @@ def histories(change_ids: tuple[int, ...] = ()) -> st.SearchStrategy[DomainHisto
         last_seen_here=_maybe(moments),
         was_here=st.booleans(),
         unknown_since=_maybe(moments),
+        gone_since=_maybe(moments),
         claim=st.sampled_from(Claim),
         claim_change=st.none() | st.sampled_from(change_ids) if change_ids else st.none(),
         claim_route=st.none() | st.sampled_from(Route),
@@ -198,6 +201,7 @@ passes = st.builds(
     error_code=st.none() | words,
     error_text=st.none() | words,
     counts=st.lists(st.tuples(st.text(), _counts), max_size=3).map(tuple),
+    is_partial=st.just(False),
 )
 states = st.builds(
     ServerState,
