@@ -13,6 +13,7 @@ from mailswitch.core.reports import DomainReport, PassReport
 from mailswitch.core.table import Verdict
 from mailswitch.service.observe import Scope
 from mailswitch.service.reconcile import PassRequest, dry_run
+from mailswitch.service.remarks import silent_servers
 from mailswitch.service.setup import Setup
 
 __all__ = ["APPROVAL_LIFE", "approve"]
@@ -68,7 +69,7 @@ def _check(
 ) -> None:
     """Raise for every name that no server has anything to approve about; a name that moved between two is fine."""
     missing = [name for name in names if name not in {entry.domain.name for _, entry in hosted}]
-    silent = [f"{one.name}: {one.error.text}" for one in report.servers if one.error is not None and not one.domains]
+    silent = silent_servers(report)
     if missing and silent:
         what = ", ".join(map(str, missing))
         raise InventoryError(f"cannot tell who hosts {what}: {'; '.join(silent)}", code="unreachable")

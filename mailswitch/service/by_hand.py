@@ -22,6 +22,7 @@ from mailswitch.service.apply import perform
 from mailswitch.service.observe import read_inventories
 from mailswitch.service.ports import Ledger, LedgerReader, Panel
 from mailswitch.service.reconcile import settle
+from mailswitch.service.remarks import failure_text
 from mailswitch.service.setup import Setup
 
 __all__ = ["Everything", "HandOutcome", "HandResult", "OneChange", "OneDomain", "OneRun", "revert", "switch_by_hand"]
@@ -142,7 +143,7 @@ def _find(setup: Setup, name: DomainName, server: str | None, stack: ExitStack) 
     silent: list[str] = []
     for asked, answer in read_inventories(chosen, stack, at_once=setup.most_panels_at_once).items():
         if isinstance(answer, ServerError):
-            silent.append(f"{asked}: {answer.text}")
+            silent.append(failure_text(asked, answer))
         else:
             panel, inventory = answer
             found += [(asked, panel, domain) for domain in inventory.domains if domain.name == name]

@@ -7,6 +7,7 @@ from mailswitch.core.names import DomainName
 from mailswitch.report.explanation import Explanation
 from mailswitch.service.observe import Scope
 from mailswitch.service.reconcile import PassRequest, dry_run
+from mailswitch.service.remarks import silent_servers
 from mailswitch.service.setup import Setup
 
 __all__ = ["explain"]
@@ -47,7 +48,7 @@ def explain(setup: Setup, name: DomainName, *, by: str, server: str | None = Non
         reader.close()
     if found:
         return found
-    silent = [f"{one.name}: {one.error.text}" for one in report.servers if one.error is not None]
+    silent = silent_servers(report)
     if silent:
         raise InventoryError(f"cannot tell who hosts {name}: " + "; ".join(silent), code="unreachable")
     asked = ", ".join(one.name for one in report.servers)

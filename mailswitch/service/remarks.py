@@ -10,7 +10,29 @@ from mailswitch.core.table import Verdict
 from mailswitch.core.words import counted
 from mailswitch.service.ports import LedgerReader
 
-__all__ = ["paused_alerts", "server_pass", "unsettled_alerts"]
+__all__ = ["failure_text", "failures_of", "paused_alerts", "server_pass", "silent_servers", "unsettled_alerts"]
+
+_REFUSED = "ours-incomplete"
+"""The code of a server that answered and is refused; every other error is one of its panel."""
+
+
+def failure_text(server: str, error: ServerError) -> str:
+    """Return what went wrong with its server named, which panels do by themselves."""
+    return error.text if error.text.startswith(f"{server}: ") else f"{server}: {error.text}"
+
+
+def failures_of(report: PassReport) -> list[str]:
+    """Return what went wrong with each server that failed or is refused."""
+    return [failure_text(one.name, one.error) for one in report.servers if one.error is not None]
+
+
+def silent_servers(report: PassReport) -> list[str]:
+    """Return what went wrong with each server whose panel did not say what it hosts."""
+    return [
+        failure_text(one.name, one.error)
+        for one in report.servers
+        if one.error is not None and one.error.code != _REFUSED
+    ]
 
 
 def paused_alerts(report: PassReport) -> tuple[Alert, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mailswitch.core.errors import InventoryError, UnsafePlan
 from mailswitch.core.plan import PlannedChange, differences
 from mailswitch.core.reports import PassReport
+from mailswitch.service.remarks import failures_of
 
 __all__ = ["Reviewed", "plan_refusal"]
 
@@ -31,7 +32,7 @@ def plan_refusal(reviewed: Reviewed | None, report: PassReport) -> UnsafePlan | 
         head = f"plan {reviewed.digest} was reviewed, but the plan is now {digest}: nothing was changed"
         current = (*report.plan.changes, *report.plan.on_review)
         what = () if reviewed.entries is None else differences(reviewed.entries, current)
-        failed = [f"{one.name}: {one.error.text}" for one in report.servers if one.error is not None]
+        failed = failures_of(report)
         text = "\n".join((head, *what, *failed, f"look at it anew (mailswitch report), then apply {digest}"))
         return InventoryError(text, code="incomplete") if failed else UnsafePlan(text)
     if report.pause is not None:

@@ -1,0 +1,82 @@
+"""Everything about one name, on every server that hosts it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from mailswitch.core.errors import ConfigError, InventoryError
+from mailswitch.core.ledger import Guard, Pin
+from mailswitch.core.names import DomainName, NamePattern
+from mailswitch.core.policy import Limits, Mode, Policy
+from mailswitch.service.approve import approve
+from mailswitch.service.explain import explain
+from tests.support.builders import NOW
+from tests.support.ports import AT_ONCE, Scene
+
+MOVED = DomainName("moved.example")
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path, "moved.example")
+
+
+def test_it_asks_every_vantage_and_tells_what_is_on_record(scene: Scene) -> None:
+    approve(scene.setup, (MOVED,), frozenset({Guard.FLAPPING}), by="bob")
+    scene.once()
+    with scene.place.writer(wait=timedelta(0)) as ledger:
+        ledger.add_pin(Pin(pattern=NamePattern("*.example"), reason="asked", by="bob", at=NOW))
+        ledger.add_pin(Pin(pattern=NamePattern("other.example"), reason="asked", by="bob", at=NOW))
+
+    (found,) = explain(scene.setup, MOVED, by="alice")
+
+    assert (found.server, found.mode) == ("web01", Mode.ENFORCE)
+    assert [opinion.vantage.name for opinion in found.entry.finding.opinions] == ["a", "b", "c"]
+    assert [str(pin.pattern) for pin in found.pins] == ["*.example"]
+    assert found.approval is not None
+    assert [change.name for change in found.changes] == [MOVED]
+    assert found.refusal is None
+
+
+def test_it_records_nothing_and_changes_nothing(scene: Scene) -> None:
+    explain(scene.setup, MOVED, by="alice")
+
+    assert list(scene.folder.iterdir()) == []
+    assert scene.plesk.calls == [("inventory",)]
+
+
+def test_each_server_with_the_name_has_its_own_explanation(scene: Scene) -> None:
+    scene.add_server("web02").host("moved.example")
+
+    both = explain(scene.setup, MOVED, by="alice")
+    one = explain(scene.setup, MOVED, by="alice", server="web02")
+
+    assert [found.server for found in both] == ["web01", "web02"]
+    assert [found.server for found in one] == ["web02"]
+
+
+def test_a_server_that_has_the_name_is_enough(scene: Scene) -> None:
+    scene.add_server("web02").failure = InventoryError("web02: no answer", code="unreachable")
+
+    assert [found.server for found in explain(scene.setup, MOVED, by="alice")] == ["web01"]
+
+
+def test_a_name_nobody_hosts_is_an_error_and_with_a_silent_server_another(scene: Scene) -> None:
+    with pytest.raises(ConfigError, match=r"nobody.example is not hosted on any server that was asked \(web01\)"):
+        explain(scene.setup, DomainName("nobody.example"), by="alice")
+
+    scene.add_server("web02").failure = InventoryError("web02: no answer", code="unreachable")
+    with pytest.raises(InventoryError, match=r"cannot tell who hosts nobody.example: web02: no answer"):
+        explain(scene.setup, DomainName("nobody.example"), by="alice")
+
+
+def test_a_pause_is_part_of_the_explanation(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, "moved.example", policy=Policy(confirm=AT_ONCE, limits=Limits(changes=0)))
+    scene.pause()
+
+    (found,) = explain(scene.setup, MOVED, by="alice")
+
+    assert found.pause is not None
