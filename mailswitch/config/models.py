@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 
 from mailswitch.config import fields, values
 from mailswitch.config.servers import ServerSection
+from mailswitch.config.telling import MetricsSection, NotifySection
 from mailswitch.core.mx import Vantage
 from mailswitch.core.policy import Mode, UnknownProvider
 from mailswitch.core.providers import ProviderKind
@@ -184,3 +185,5 @@ class RootSection(fields.Section):
     confirm: ConfirmSection = Field(default_factory=ConfirmSection)
     limits: LimitsSection = Field(default_factory=LimitsSection)
     schedule: ScheduleSection = Field(default_factory=ScheduleSection)
+    notify: NotifySection = Field(default_factory=NotifySection)
+    metrics: MetricsSection = Field(default_factory=MetricsSection)

@@ -13,6 +13,7 @@ from mailswitch.config import values
 from mailswitch.config.document import Document, Problem
 from mailswitch.config.names import parse_pattern
 from mailswitch.config.secret_store import SECRET_KEYS
+from mailswitch.config.telling import WEBHOOK_SECRET_KEYS
 from mailswitch.core.errors import InvalidName
 from mailswitch.core.policy import NEVER_TURNED_OFF, Action
 
@@ -29,7 +30,8 @@ _NOT_LOCAL = ("url", "login", *SECRET_KEYS, "tls")
 
 def problems(document: Document) -> tuple[Problem, ...]:
     """Return what contradicts itself in a configuration, however much else is wrong with it."""
-    found = [*_servers(document.value), *_dns(document.value), *_policies(document.value)]
+    root = document.value
+    found = [*_servers(root), *_dns(root), *_policies(root), *_notify(root)]
     return tuple(document.problem(path, message) for path, message in found)
 
 
@@ -138,6 +140,19 @@ def _operator(place: int, keys: Mapping[str, Any]) -> str:
 def _endpoint_key(text: str) -> str:
     found = values.endpoint(text)
     return f"{found.address} {found.port}"
+
+
+def _notify(root: Any) -> Found:
+    here = ("notify", "webhook")
+    notify = section(root, "notify")
+    if "digest" in notify and not section(notify, "mail") and not section(notify, "webhook"):
+        yield ("notify", "digest"), "there is no way to send it: write notify.mail or notify.webhook"
+    webhook = section(notify, "webhook")
+    given = [key for key in WEBHOOK_SECRET_KEYS if key in webhook]
+    for extra in given[1:]:
+        yield (*here, extra), f"{given[0]} says already where the secret is: write one of them"
+    if webhook and not given:
+        yield here, "no secret is given to sign with: write secret_file, secret_env or secret_credential"
 
 
 def _policies(root: Any) -> Found:

@@ -15,8 +15,16 @@ from mailswitch.config import rules
 from mailswitch.config.document import Document, Problem, check, read_text, scan
 from mailswitch.config.models import RootSection
 from mailswitch.config.never_local import shipped_names
-from mailswitch.config.secret_store import OTHERS, SECRET_KEYS, SecretFault, certificate_fault, masked, resolve
+from mailswitch.config.secret_store import (
+    OTHERS,
+    SECRET_KEYS,
+    SecretFault,
+    certificate_fault,
+    masked,
+    resolve,
+)
 from mailswitch.config.servers import ServerSection
+from mailswitch.config.telling import WEBHOOK_SECRET_KEYS
 from mailswitch.core.domain import Network
 from mailswitch.core.errors import ConfigError
 from mailswitch.core.mx import Address
@@ -45,6 +53,7 @@ class Settings(RootSection):
     """Every key with its value in force; secrets are kept aside and never shown."""
 
     _secrets: dict[str, SecretStr] = PrivateAttr(default_factory=dict)
+    _webhook_secret: SecretStr | None = PrivateAttr(default=None)
     _origin: str = PrivateAttr(default="")
 
     @property
@@ -74,6 +83,16 @@ class Settings(RootSection):
         if name not in self._secrets:
             raise ConfigError(f"the server {name!r} has no secret")
         return self._secrets[name].get_secret_value()
+
+    def webhook_secret(self) -> str:
+        """Return the secret that signs webhook notices.
+
+        Raises:
+            ConfigError: there is no webhook.
+        """
+        if self._webhook_secret is None:
+            raise ConfigError("notify.webhook is not configured, so there is no secret to sign with")
+        return self._webhook_secret.get_secret_value()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,15 +215,17 @@ def _load(text: str, origin: str, base: Path, environ: Mapping[str, str], *, is_
     document, broken = scan(text, origin=origin)
     settings, invalid = check(Settings, document, context=base)
     secrets, faults = _secrets(document, base, environ)
+    webhook_secret, webhook_faults = _webhook_secret(document, base, environ)
     told = {(problem.line, problem.path) for problem in invalid}
     found = [*broken, *invalid, *rules.problems(document), *_ca_files(document, base)]
-    found += [fault for fault in faults if (fault.line, fault.path) not in told]
+    found += [fault for fault in (*faults, *webhook_faults) if (fault.line, fault.path) not in told]
     ledger = document.value.get("ledger") if isinstance(document.value, dict) else None
     if is_open and isinstance(ledger, str) and masked(ledger) != ledger:
         found.append(document.problem(["ledger"], "the password here is open to every user: chmod o= this file"))
     if found or settings is None:
         raise document.error(found)
     settings._secrets = secrets
+    settings._webhook_secret = webhook_secret
     settings._origin = origin
     return settings
 
@@ -234,12 +255,31 @@ def _secrets(document: Document, base: Path, environ: Mapping[str, str]) -> tupl
     return secrets, problems
 
 
+def _webhook_secret(
+    document: Document, base: Path, environ: Mapping[str, str]
+) -> tuple[SecretStr | None, list[Problem]]:
+    webhook = rules.section(rules.section(document.value, "notify"), "webhook")
+    for key in WEBHOOK_SECRET_KEYS:
+        written: Any = webhook.get(key)
+        if isinstance(written, str) and written.strip():
+            try:
+                return SecretStr(resolve(key, written, base=base, environ=environ)), []
+            except SecretFault as fault:
+                return None, [document.problem(("notify", "webhook", key), fault.reason)]
+    return None, []
+
+
 def _ca_files(document: Document, base: Path) -> list[Problem]:
+    servers = rules.entries(document.value, "servers")
+    places: list[tuple[tuple[str | int, ...], Any]] = [
+        (("servers", place, "tls", "ca_file"), rules.section(keys, "tls").get("ca_file")) for place, keys in servers
+    ]
+    webhook = rules.section(rules.section(document.value, "notify"), "webhook")
+    places.append((("notify", "webhook", "ca_file"), webhook.get("ca_file")))
     problems = []
-    for place, keys in rules.entries(document.value, "servers"):
-        written: Any = rules.section(keys, "tls").get("ca_file")
+    for path, written in places:
         if isinstance(written, str) and written.strip():
             fault = certificate_fault(base / written)
             if fault is not None:
-                problems.append(document.problem(("servers", place, "tls", "ca_file"), fault))
+                problems.append(document.problem(path, fault))
     return problems

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import time, timedelta
 from enum import Enum
 from importlib import resources
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel
@@ -25,10 +26,20 @@ def effective(settings: Settings) -> dict[str, Any]:
     """Return every value in force as plain texts, numbers, lists and mappings; keys without a value are left out."""
     found: dict[str, Any] = plain(settings)
     found["ledger"] = masked(settings.ledger)
+    if settings.notify.webhook is not None:
+        # Many services keep a token in the path.
+        found["notify"]["webhook"]["url"] = _site(settings.notify.webhook.url)
     for server in found["servers"]:
         # What one kind of panel does not take has a default all the same; shown, it could not be loaded again.
         del server["plesk" if server["panel"] == "xml-api" else "tls"]
     return found
+
+
+def _site(url: str) -> str:
+    """Return a URL with ``***`` in place of what follows the host."""
+    parts = urlsplit(url)
+    rest = "/***" if parts.path.strip("/") or parts.query else parts.path
+    return f"{parts.scheme}://{parts.netloc}{rest}"
 
 
 def show(settings: Settings) -> str:
@@ -55,6 +66,8 @@ def plain(value: Any, key: str = "") -> Any:
             return value.value
         case timedelta():
             return duration_text(value)
+        case time():
+            return f"{value:%H:%M}"
         case Mapping():
             return {str(plain(name)): plain(one) for name, one in value.items()}
         case tuple() | list():

@@ -92,6 +92,9 @@ def switched_on() -> str:
 
 
 def test_everything_commented_out_in_the_sample_is_valid_too(key_file: Path) -> None:
+    key_file.with_name("webhook.key").write_text("hush", encoding="utf-8")
+    key_file.with_name("webhook.key").chmod(0o600)
+
     found = load_text(switched_on(), origin="example", base=key_file.parent, environ={})
 
     assert [server.name for server in found.servers] == ["local", "web01"]
@@ -118,7 +121,7 @@ def test_the_sample_names_every_key_but_alternatives() -> None:
             "secret_key_env", "secret_key_credential", "login", "password_file", "password_env", "password_credential",
             "plesk", "tls.ca_file", "tls.server_name", "tls.verify",
         )
-    }  # fmt: skip
+    } | {f"notify.webhook.{key}" for key in ("secret_env", "secret_credential", "ca_file")}  # fmt: skip
     assert all(key.rpartition(".")[2] in example_text() for key in missing if key != "servers[].plesk")
 
 
