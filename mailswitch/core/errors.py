@@ -9,7 +9,8 @@
     ├── UnsafePlan        review the plan: limits or a changed plan stand in front of it
     ├── ApplyError        look at one change: the panel did not do it, or we cannot tell
     ├── LedgerError       look at the ledger: it cannot be read or written
-    └── AlreadyRunning    wait: another pass holds the ledger
+    ├── AlreadyRunning    wait: another pass holds the ledger
+    └── Stopped           nothing: the pass was asked to end before it changed anything
 
 Messages say what was attempted, on what, what happened and what to do.
 They are shown as they are, so they carry no secrets; foreign text in them is cleaned where it is printed.
@@ -26,6 +27,7 @@ __all__ = [
     "LedgerError",
     "MailswitchError",
     "ResolverError",
+    "Stopped",
     "UnsafePlan",
 ]
 
@@ -86,3 +88,7 @@ class LedgerError(MailswitchError):
 
 class AlreadyRunning(MailswitchError):
     """Another pass holds the ledger's pass lock."""
+
+
+class Stopped(MailswitchError):
+    """A pass was asked to end while it only looked; nothing was recorded or changed."""

@@ -30,6 +30,8 @@ class Orders:
     plan: Plan
     is_reviewed: bool
     """The plan was reviewed: what it has on review is applied too, and no limit stands in front of it."""
+    is_stopping: Callable[[], bool] = bool
+    """Asked between changes; what is left then is left to the next pass."""
 
 
 def carry_out(
@@ -41,6 +43,8 @@ def carry_out(
     outcomes: dict[tuple[str, str], DomainReport] = {}
     failures = 0
     for entry in _in_order(report, orders):
+        if orders.is_stopping():
+            break
         if failures >= _FAILURES_IN_A_ROW:
             done = _refused(entry, "not tried: three changes in a row failed on this server")
         elif entry.domain.name in open_names:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mailswitch.core.domain import Platform
-from mailswitch.core.errors import InventoryError
+from mailswitch.core.errors import InventoryError, Stopped
 from mailswitch.core.history import LONGEST_GAP
 from mailswitch.core.judge import Judgement, ServerCase, judge
-from mailswitch.core.ledger import Run
+from mailswitch.core.ledger import Run, ServerPass
 from mailswitch.core.limits import VantageFailures
 from mailswitch.core.policy import Mode
 from mailswitch.core.reports import (
@@ -42,6 +44,8 @@ class PassRequest:
     """``--apply``: mode report is lifted to enforce for this pass; approve stays approve."""
     reviewed: Reviewed | None = None
     progress: Progress | None = None
+    is_stopping: Callable[[], bool] = bool
+    """Asked between the steps of a pass and between changes; a change under way is always finished."""
 
     def mode(self, configured: Mode) -> Mode:
         """Return the mode of this pass."""
@@ -71,6 +75,7 @@ def once(setup: Setup, request: PassRequest) -> PassReport:
 
     Raises:
         AlreadyRunning: another pass holds the ledger.
+        Stopped: it was asked to stop before anything was recorded.
         UnsafePlan: the reviewed plan is not the plan of this pass, or all changes are paused; nothing was applied.
         InventoryError: the same, because a server failed whose part of the plan is missing.
         LedgerError: the ledger cannot be used; nothing was applied after that moment.
@@ -119,25 +124,44 @@ def _carried_out(
     for one in servers:
         # What was seen with an incomplete *ours* is no sighting of anything.
         seen = one.judgement if one.report.error is None else None
-        state, histories = (None, {}) if seen is None else (seen.state, seen.histories)
-        ledger.record_pass(state, server_pass(report, one.report), histories)
+        # A look at some names is none at the server: its other names were not seen at this moment.
+        state = None if seen is None or request.scope.names else seen.state
+        ledger.record_pass(state, _server_pass(request, report, one.report), {} if seen is None else seen.histories)
     refusal = plan_refusal(request.reviewed, report)
     is_applying = refusal is None and report.mode is not Mode.REPORT and report.pause is None
-    orders = Orders(run_id=report.run_id, by=request.by, plan=report.plan, is_reviewed=request.reviewed is not None)
-    done = tuple(
-        carry_out(one.report, one.panel, ledger, orders, setup.now)
-        if is_applying and one.panel is not None
-        else one.report
-        for one in servers
+    orders = Orders(
+        run_id=report.run_id,
+        by=request.by,
+        plan=report.plan,
+        is_reviewed=request.reviewed is not None,
+        is_stopping=request.is_stopping,
     )
+    done = _applied(setup, ledger, orders, servers) if is_applying else tuple(one.report for one in servers)
     report = replace(report, servers=done, finished=setup.now(), is_dry_run=report.mode is Mode.REPORT)
     for server in done:
-        ledger.record_pass(None, server_pass(report, server), {})
+        ledger.record_pass(None, _server_pass(request, report, server), {})
     summary = summary_of(done)
     ledger.finish_run(replace(run, finished=report.finished, changes_done=summary.done, changes_failed=summary.failed))
     if refusal is not None:
         raise refusal
     return report
+
+
+def _applied(setup: Setup, ledger: Ledger, orders: Orders, servers: list[_Server]) -> tuple[ServerReport, ...]:
+    """Apply each server's changes one after another, and the servers' side by side: a slow panel delays no other."""
+
+    def apply(one: _Server) -> ServerReport:
+        return one.report if one.panel is None else carry_out(one.report, one.panel, ledger, orders, setup.now)
+
+    if not servers:
+        return ()
+    workers = min(setup.most_panels_at_once, len(servers))
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="apply") as pool:
+        return tuple(pool.map(apply, servers))
+
+
+def _server_pass(request: PassRequest, report: PassReport, server: ServerReport) -> ServerPass:
+    return replace(server_pass(report, server), is_partial=bool(request.scope.names))
 
 
 def _judged(
@@ -169,6 +193,7 @@ def _servers(
     """Look at each server and judge it, one that fails is there with its error; and tell how the vantages fared."""
     chosen = [one for one in setup.servers if not request.scope.servers or one.name in request.scope.servers]
     read = read_inventories(chosen, stack, at_once=setup.most_panels_at_once)
+    _stop_if_asked(request)
     answered = {
         one.name: Answered(server=one, panel=found[0], inventory=found[1], histories=reader.histories(one.name))
         for one in chosen
@@ -182,6 +207,7 @@ def _servers(
         rotation=reader.run_count(),
         progress=request.progress,
     )
+    _stop_if_asked(request)
     judged = []
     for one in chosen:
         failure = read[one.name]
@@ -192,6 +218,11 @@ def _servers(
             judged.append(_Server(panel=answered[one.name].panel, judgement=verdict, report=verdict.report))
     # Counted over the whole sweep, so every server's are the same.
     return judged, next((seen.vantages for seen in sighted.values()), ())
+
+
+def _stop_if_asked(request: PassRequest) -> None:
+    if request.is_stopping():
+        raise Stopped("the pass was stopped while it only looked: nothing was recorded or changed")
 
 
 def _case(
