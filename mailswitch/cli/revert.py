@@ -47,9 +47,9 @@ def revert(
     """
     from mailswitch.service.by_hand import revert as undo
 
-    target = _target(what, run, is_everything=is_everything)
+    target, why = _target(what, run, is_everything=is_everything), session.reason_given(reason)
     _, setup = session.opened(invocation, server=server)
-    return show_results(undo(setup, target, reason=reason, by=session.who(), server=server), form)
+    return show_results(undo(setup, target, reason=why, by=session.who(), server=server), form)
 
 
 def _target(what: str | None, run: str | None, *, is_everything: bool) -> Target:

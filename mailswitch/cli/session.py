@@ -32,6 +32,7 @@ __all__ = [
     "is_terminal",
     "opened",
     "progress_bar",
+    "reason_given",
     "say",
     "say_json",
     "server_option",
@@ -113,6 +114,17 @@ def typed_names(texts: Sequence[str]) -> tuple[DomainName, ...]:
     if problems:
         raise ConfigError(tuple(problems))
     return tuple(dict.fromkeys(names))
+
+
+def reason_given(text: str) -> str:
+    """Return the reason somebody typed, for the record.
+
+    Raises:
+        ConfigError: it says nothing.
+    """
+    if not text.strip():
+        raise ConfigError("--reason: say why, in a few words, for those who read the record later")
+    return text.strip()
 
 
 def is_terminal() -> bool:

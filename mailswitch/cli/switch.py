@@ -30,7 +30,8 @@ def switch(invocation: Invocation, *, domain: str, to: str, reason: str, server:
     from mailswitch.core.domain import Switch
     from mailswitch.service.by_hand import switch_by_hand
 
+    why = session.reason_given(reason)
     (name,) = session.typed_names((domain,))
     _, setup = session.opened(invocation, server=server)
-    result = switch_by_hand(setup, name, Switch(to), reason=reason, by=session.who(), server=server)
+    result = switch_by_hand(setup, name, Switch(to), reason=why, by=session.who(), server=server)
     return show_results((result,), form)
