@@ -3,6 +3,8 @@
 Facts:
 
 - systemd puts credentials into files below ``$CREDENTIALS_DIRECTORY`` (systemd.exec(5), ``LoadCredential=``).
+  A secret file is looked for there first, by the last part of its path: a unit can take it over from a place that the
+  service cannot read, and the configuration stays the same for root and for the service.
 - A secret that everybody on the machine may read, or replace, is none: the mode's last octal digit has to be 0.
 - The value travels in an HTTP header, so a line break inside it would be another header.
 """
@@ -70,6 +72,9 @@ def resolve(key: str, value: str, *, base: Path, environ: Mapping[str, str]) -> 
             raise SecretFault("a credential has a name, not a path")
         return _secret_file(Path(directory) / value, shown="the systemd credential named here")
     path = base / value
+    credential = _credential(path.name, environ)
+    if credential is not None:
+        return _secret_file(credential, shown=f"the systemd credential {path.name}")
     # A word that is no path may be the secret itself, written where its place belongs.
     return _secret_file(path, shown=f"the file {path}" if "/" in value or _is_there(path) else "the file named here")
 
@@ -119,6 +124,15 @@ def _content(path: Path, *, limit: int, shown: str) -> tuple[bytes, int]:
     if len(content) > limit:
         raise SecretFault(f"{shown} is larger than {limit:,} bytes")
     return content, stat.S_IMODE(state.st_mode)
+
+
+def _credential(name: str, environ: Mapping[str, str]) -> Path | None:
+    """Return where systemd put a credential of this name, if it did."""
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    if not directory or not name:
+        return None
+    path = Path(directory) / name
+    return path if _is_there(path) else None
 
 
 def _is_there(path: Path) -> bool:

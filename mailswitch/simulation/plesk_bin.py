@@ -1,17 +1,19 @@
 """``plesk bin`` of a simulated panel: domain, site, subscription and domalias (plesk.md sections 3.1 to 3.3).
 
-The only write is the mail switch. Whatever else is asked for is refused and written down as a violation.
+What the installer uses beside them is in `plesk_admin`. The only write to a hosted name is the mail switch. Whatever
+else is asked for is refused and written down as a violation.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 
 from mailswitch.core.domain import Platform, Switch
+from mailswitch.simulation import plesk_admin
+from mailswitch.simulation.plesk_words import Printed
 from mailswitch.simulation.state import PanelState
 
-__all__ = ["OPTIONS", "Printed", "call", "version_text"]
+__all__ = ["OPTIONS", "call", "version_text"]
 
 OPTIONS = {"-u": "--update", "-i": "--info", "-l": "--list"}
 
@@ -23,17 +25,10 @@ _INCOMING_ONLY_SINCE = (18, 0, 51)
 _COMMAND_AND_NAME = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Printed:
-    """What a program printed, and how it ended."""
-
-    out: str = ""
-    err: str = ""
-    code: int = 0
-
-
 def call(state: PanelState, utility: str, arguments: tuple[str, ...], *, is_applied: bool = True) -> Printed:
     """Run ``plesk bin UTILITY ARGUMENTS``; with ``is_applied`` false, say yes to a write and do nothing."""
+    if utility in plesk_admin.UTILITIES:
+        return plesk_admin.call(state, utility, arguments, is_applied=is_applied)
     command = OPTIONS.get(arguments[0], arguments[0]) if arguments else ""
     if utility in _FLAGS and command == "--list" and len(arguments) == 1 and utility != "domalias":
         return _listed(state, utility)

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mailswitch.simulation.misbehaviour import Fault, Misbehaviour
-from mailswitch.simulation.plesk_bin import OPTIONS, Printed, call, version_text
+from mailswitch.simulation.plesk_bin import OPTIONS, call, version_text
 from mailswitch.simulation.plesk_sql import NotASelect, run
+from mailswitch.simulation.plesk_words import Printed
 from mailswitch.simulation.state import PanelState
 
 __all__ = ["main", "write_executable"]
@@ -81,7 +82,7 @@ def _what(words: tuple[str, ...]) -> tuple[str, str, bool]:
     """Return the kind of the request, its operation, and whether it writes."""
     if words[0] == "bin" and len(words) >= 3:
         command = OPTIONS.get(words[2], words[2])
-        return "bin", f"{words[1]} {command}", command not in {"--list", "--info"}
+        return "bin", f"{words[1]} {command}", command not in {"--list", "--info", "--list-events"}
     return ("db" if words[0] == "db" else "bin"), words[0], False
 
 

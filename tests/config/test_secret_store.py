@@ -45,6 +45,34 @@ def test_a_systemd_credential_is_read_from_its_directory(tmp_path: Path) -> None
     assert found == "s3cret"
 
 
+def test_a_secret_file_is_looked_for_among_the_credentials_first(tmp_path: Path) -> None:
+    (tmp_path / "credentials").mkdir()
+    a_secret(tmp_path / "credentials" / "web01.key", b"from systemd\n", mode=0o400)
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")}
+
+    found = resolve("secret_key_file", "/etc/mailswitch/web01.key", base=Path("/"), environ=environ)
+
+    assert found == "from systemd"
+
+
+def test_a_secret_file_that_is_no_credential_is_read_where_it_is(tmp_path: Path) -> None:
+    a_secret(tmp_path / "web01.key")
+    (tmp_path / "credentials").mkdir()
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")}
+
+    assert resolve("secret_key_file", "web01.key", base=tmp_path, environ=environ) == "s3cret"
+
+
+def test_a_credential_that_cannot_be_used_is_not_passed_over(tmp_path: Path) -> None:
+    a_secret(tmp_path / "web01.key")
+    (tmp_path / "credentials").mkdir()
+    a_secret(tmp_path / "credentials" / "web01.key", b"")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")}
+
+    with pytest.raises(SecretFault, match="is empty"):
+        resolve("secret_key_file", "web01.key", base=tmp_path, environ=environ)
+
+
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o601, 0o644, 0o666, 0o777])
 def test_a_file_open_to_others_in_any_way_is_refused(tmp_path: Path, mode: int) -> None:
     a_secret(tmp_path / "key", mode=mode)
