@@ -27,16 +27,20 @@ _PANEL = frozenset({"inventory", "read_switch", "turn"})
 _LEDGER = frozenset({"begin_run", "record_pass", "intend", "settle", "finish_run"})
 
 
-class _Fate:
-    """Counts the calls of ports and kills this process before one of them."""
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
-    def __init__(self, fatal: int) -> None:
-        self._left = fatal
+
+class _Fate:
+    """Counts the calls of ports and strikes before one of them."""
+
+    def __init__(self, fatal: int, end: Callable[[], None]) -> None:
+        self._left, self._end = fatal, end
 
     def strike(self) -> None:
         self._left -= 1
         if self._left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            self._end()
 
 
 class _Watched:
@@ -66,9 +70,9 @@ class _WatchedPlace:
             yield _Watched(ledger, _LEDGER, self._fate)
 
 
-def doomed(setup: Setup, url: str, fatal: int) -> Setup:
-    """Return what a pass works with that is killed before the call with the number ``fatal``; 0 spares it."""
-    fate = _Fate(fatal)
+def doomed(setup: Setup, fatal: int, end: Callable[[], None] = _die) -> Setup:
+    """Return what a pass works with that ends before the call with the number ``fatal``; 0 spares it."""
+    fate = _Fate(fatal, end)
 
     def opener(server: ManagedServer) -> Callable[[], Panel]:
         def opened() -> Any:
@@ -76,7 +80,7 @@ def doomed(setup: Setup, url: str, fatal: int) -> Setup:
 
         return opened
 
-    place: Any = _WatchedPlace(open_place(url), fate)
+    place: Any = _WatchedPlace(setup.ledger, fate)
     servers = tuple(replace(server, open_panel=opener(server)) for server in setup.servers)
     return replace(setup, servers=servers, ledger=place)
 
@@ -87,7 +91,8 @@ def main(config: str) -> None:
         url, fatal = line.split()
         child = os.fork()
         if child == 0:
-            once(doomed(setup, url, int(fatal)), PassRequest(by="child", is_enforcing=True))
+            here = replace(setup, ledger=open_place(url))
+            once(doomed(here, int(fatal)), PassRequest(by="child", is_enforcing=True))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")

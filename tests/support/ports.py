@@ -132,6 +132,10 @@ class Plesk:
     """What somebody does right after a switch was read, by name; once."""
     oddities: tuple[str, ...] = ()
     opened: int = 0
+    on_write: Callable[[str, Switch], None] | None = None
+    """Told of each write before anything comes of it."""
+    applied: list[tuple[str, str]] = field(default_factory=list)
+    """The writes that took effect."""
 
     def host(self, *names: str, **known: object) -> None:
         for name in names:
@@ -209,11 +213,14 @@ class FakePanel:
     def turn(self, target: SwitchTarget, to: Switch) -> None:
         name = target.name.text
         self._ask("turn", name, to.value)
+        if self._plesk.on_write is not None:
+            self._plesk.on_write(name, to)
         waiting = self._plesk.whims.get(name, [])
         whims = [waiting.pop(0)] if waiting else self._plesk.whims.get("*", [])
         whim = whims[0] if whims else None
         if whim in {None, Whim.REPLY_LOST, Whim.UNREADABLE}:
             self._plesk.toggle(name, to)
+            self._plesk.applied.append((name, to.value))
         if whim is Whim.GONE:
             del self._plesk.domains[name]
         if whim in {Whim.UNREADABLE, Whim.LOST_UNREADABLE}:
