@@ -10,13 +10,14 @@ from sqlalchemy import Connection, Row, Select, Table, func, select
 
 from mailswitch.core.ledger import Approval, Change, DomainHistory, Pause, Pin, Recheck, Run, ServerPass, ServerState
 from mailswitch.core.names import DomainName
+from mailswitch.core.notices import NoticeMemory
 from mailswitch.ledger import tables
 from mailswitch.ledger.rows import columns_of, damage_told, value_maker
 from mailswitch.ledger.session import Session
 
 __all__ = ["EmptyLedger", "StoredReader"]
 
-_V = TypeVar("_V", Approval, Change, Pause, Pin, Recheck, Run, ServerPass, ServerState)
+_V = TypeVar("_V", Approval, Change, NoticeMemory, Pause, Pin, Recheck, Run, ServerPass, ServerState)
 _R = TypeVar("_R")
 
 
@@ -112,6 +113,15 @@ class StoredReader:
         wanted = select(tables.next_passes.c.server, tables.next_passes.c.at)
         return self._read(wanted, lambda rows: {row.server: row.at for row in rows})
 
+    def changes_after(self, number: int) -> tuple[Change, ...]:
+        """Return the changes and open intents recorded after change ``number``, oldest first."""
+        table = tables.changes
+        return self._many(Change, _all(table, Change).where(table.c.id > number).order_by(table.c.id))
+
+    def notice_memory(self) -> NoticeMemory | None:
+        """Return what is remembered of notices; None before the first."""
+        return self._one(NoticeMemory, _all(tables.notice_memory, NoticeMemory))
+
     def close(self) -> None:
         """Give back connections. Harmless when called again."""
         self._session.close()
@@ -190,6 +200,13 @@ class EmptyLedger:
     def next_passes(self) -> dict[str, datetime]:
         """Return nothing."""
         return {}
+
+    def changes_after(self, number: int) -> tuple[Change, ...]:
+        """Return nothing."""
+        return ()
+
+    def notice_memory(self) -> NoticeMemory | None:
+        """Return None."""
 
     def close(self) -> None:
         """Do nothing."""

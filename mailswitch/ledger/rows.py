@@ -11,10 +11,11 @@ from sqlalchemy import Column, Table
 
 from mailswitch.core.errors import InvalidName, LedgerError
 from mailswitch.core.ledger import Approval, Change, DomainHistory, Pause, Pin, Recheck, Run, ServerPass, ServerState
+from mailswitch.core.notices import NoticeMemory
 
 __all__ = ["columns_of", "damage_told", "row_of", "value_maker"]
 
-_Value = DomainHistory | Change | Pin | Approval | Pause | Recheck | Run | ServerPass | ServerState
+_Value = DomainHistory | Change | NoticeMemory | Pin | Approval | Pause | Recheck | Run | ServerPass | ServerState
 _V = TypeVar("_V", bound=_Value)
 
 

@@ -24,6 +24,7 @@ from mailswitch.core.ledger import (
     ServerState,
 )
 from mailswitch.core.names import DomainName, NamePattern
+from mailswitch.core.notices import NoticeMemory
 from mailswitch.core.policy import Route
 from mailswitch.ledger import tables
 from mailswitch.ledger.pruning import prune
@@ -182,6 +183,11 @@ class StoredLedger(StoredReader):
                 connection.execute(
                     insert(tables.next_passes), [{"server": server, "at": at} for server, at in moments.items()]
                 )
+
+    def remember_notices(self, memory: NoticeMemory) -> None:
+        """Record what was told, in place of what was remembered before."""
+        with self._session.transaction("write to") as connection:
+            _upsert(connection, tables.notice_memory, [{"id": 1, **row_of(memory)}], key=("id",))
 
     def prune(self, *, before: datetime, limit: int) -> int:
         """Forget what ended before a moment and nothing refers to, ``limit`` rows of a kind at most; return how many.

@@ -24,6 +24,7 @@ from mailswitch.core.domain import Kind, Switch
 from mailswitch.core.ledger import Actor, Claim, Outcome
 from mailswitch.core.policy import Mode, Route
 from mailswitch.ledger.columns import Counts, Duration, Guards, Moment, Name, Names, Number, Pattern, Words, choice
+from mailswitch.ledger.notice_columns import Numbers, ToldTroubles, UnsentBulletins
 
 __all__ = [
     "METADATA",
@@ -32,6 +33,7 @@ __all__ = [
     "changes",
     "names",
     "next_passes",
+    "notice_memory",
     "pause",
     "pins",
     "rechecks",
@@ -41,7 +43,7 @@ __all__ = [
     "server_states",
 ]
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision of the schema this program knows, oldest first; the last is the one it works with."""
 
 METADATA = MetaData(
@@ -206,4 +208,18 @@ next_passes = Table(
     METADATA,
     Column("server", Words, primary_key=True),
     Column("at", Moment, nullable=False),
+)
+
+notice_memory = Table(
+    "notice_memory",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("last_change", Number, nullable=False),
+    Column("open_changes", Numbers, nullable=False),
+    Column("told", ToldTroubles, nullable=False),
+    Column("digest_at", Moment),
+    Column("done", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("unsent", UnsentBulletins, nullable=False),
+    CheckConstraint("id = 1", name="single"),
 )

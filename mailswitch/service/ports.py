@@ -24,6 +24,7 @@ from mailswitch.core.ledger import (
 )
 from mailswitch.core.mx import HostAnswer, Observation, Vantage, VantageCount
 from mailswitch.core.names import DomainName, NamePattern
+from mailswitch.core.notices import NoticeMemory
 from mailswitch.core.policy import Route
 
 __all__ = ["EvidenceSource", "Ledger", "LedgerPlace", "LedgerReader", "Panel", "PublicView", "Sweep", "VantageCount"]
@@ -155,6 +156,12 @@ class LedgerReader(Protocol):
     def next_passes(self) -> dict[str, datetime]:
         """Return when the daemon meant to look at each server next; it may have ended since."""
 
+    def changes_after(self, number: int) -> tuple[Change, ...]:
+        """Return the changes and open intents recorded after change ``number``, oldest first."""
+
+    def notice_memory(self) -> NoticeMemory | None:
+        """Return what is remembered of notices; None before the first."""
+
     def close(self) -> None:
         """Give back connections. Harmless when called again."""
 
@@ -219,6 +226,9 @@ class Ledger(LedgerReader, Protocol):
 
     def set_next_passes(self, moments: Mapping[str, datetime]) -> None:
         """Record when the daemon means to look at each server next, in place of what it meant before."""
+
+    def remember_notices(self, memory: NoticeMemory) -> None:
+        """Record what was told, in place of what was remembered before."""
 
     def prune(self, *, before: datetime, limit: int) -> int:
         """Forget what ended before a moment and nothing refers to, ``limit`` rows of a kind at most; return how many.

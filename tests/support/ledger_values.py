@@ -111,6 +111,8 @@ def everything(ledger: LedgerReader, server: str) -> list[object]:
         ledger.unsettled(),
         ledger.last_run(),
         ledger.last_passes(),
+        ledger.changes_after(0),
+        ledger.notice_memory(),
         ledger.recent_passes(server, limit=9),
         ledger.rechecks(limit=9),
         ledger.next_passes(),
