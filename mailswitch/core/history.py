@@ -29,6 +29,8 @@ class Moment:
     now: datetime
     server: ServerState | None
     """None in the server's very first pass."""
+    skipped: timedelta = timedelta(0)
+    """How far the clock was set forward since the last pass: nobody looked in that time, so it confirms nothing."""
 
 
 def confirmation_window(finding: Finding, confirm: Confirmation) -> timedelta:
@@ -109,10 +111,11 @@ def _routed(history: DomainHistory, finding: Finding, moment: Moment, confirm: C
         )
     elif finding.ttl * 2 > history.ttl * 3:
         history = replace(history, ttl=finding.ttl)
-    return _sighted(history, finding, moment.now, confirm) if finding.is_sighting and not is_here else history
+    return _sighted(history, finding, moment, confirm) if finding.is_sighting and not is_here else history
 
 
-def _sighted(history: DomainHistory, finding: Finding, now: datetime, confirm: Confirmation) -> DomainHistory:
+def _sighted(history: DomainHistory, finding: Finding, moment: Moment, confirm: Confirmation) -> DomainHistory:
+    now = moment.now
     ttl = max(history.ttl, finding.ttl)
     first = replace(history, since=now, sightings=1, last_sighting=now, credited=timedelta(0), ttl=ttl)
     if history.last_sighting is None:
@@ -128,7 +131,7 @@ def _sighted(history: DomainHistory, finding: Finding, now: datetime, confirm: C
         history,
         sightings=history.sightings + 1,
         last_sighting=now,
-        credited=history.credited + min(gap, window / 2),
+        credited=history.credited + min(max(gap - moment.skipped, timedelta(0)), window / 2),
         ttl=ttl,
     )
 

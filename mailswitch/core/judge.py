@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mailswitch.core.alerts import alerts_of
 from mailswitch.core.decide import Case, Decision, Panel, can_change, decide, table_verdict
@@ -59,6 +59,8 @@ class ServerCase:
     """Only some names are looked at: what needs all of them takes the others as they are remembered."""
     is_reviewed: bool = False
     """The plan was reviewed, so that no limit stands in front of it."""
+    skipped: timedelta = timedelta(0)
+    """How far the clock was set forward since the last look at the server, as far as that was noticed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,7 @@ def tendency(domain: HostedDomain, route: Route, policy: Policy, history: Domain
 def judge(case: ServerCase) -> Judgement:
     """Decide about every name of a server that was looked at. Total; the same input gives the same output."""
     looked_at = [domain for domain in case.inventory.domains if domain.name in case.findings]
-    moment = Moment(now=case.now, server=case.state)
+    moment = Moment(now=case.now, server=case.state, skipped=case.skipped)
     advanced = {
         domain.name: advance(
             case.histories.get(domain.name), domain, case.findings[domain.name], moment, case.policy.confirm

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Protocol
 
 from mailswitch.core.errors import MailswitchError
 from mailswitch.core.reports import PassReport
+from mailswitch.core.timetable import PassReason
 
 __all__ = ["DaemonState", "PassContext", "PassObserver", "PassReason"]
-
-
-class PassReason(StrEnum):
-    """Why the daemon made a pass."""
-
-    SWEEP = "sweep"
-    """It was time to look at some servers, or time to try failing ones again."""
-    FOLLOW_UP = "follow-up"
-    """Names on their way to a change could be confirmed."""
-    RECHECK = "recheck"
-    """Somebody asked for some names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

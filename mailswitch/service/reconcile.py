@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mailswitch.core.domain import Platform
 from mailswitch.core.errors import InventoryError, Stopped
@@ -44,6 +44,8 @@ class PassRequest:
     """``--apply``: mode report is lifted to enforce for this pass; approve stays approve."""
     reviewed: Reviewed | None = None
     progress: Progress | None = None
+    skipped: Mapping[str, timedelta] = field(default_factory=dict)
+    """By server, how far the clock was set forward since it was looked at last."""
     is_stopping: Callable[[], bool] = bool
     """Asked between the steps of a pass and between changes; a change under way is always finished."""
 
@@ -245,6 +247,7 @@ def _case(
         doubt=sighted.doubt,
         is_partial=bool(request.scope.names),
         is_reviewed=request.reviewed is not None,
+        skipped=request.skipped.get(one.server.name, timedelta(0)),
     )
 
 

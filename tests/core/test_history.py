@@ -83,6 +83,15 @@ def test_a_gap_counts_for_at_most_half_the_window() -> None:
     assert seen_at(*hours(0, 100)).credited == 12 * HOUR
 
 
+def test_time_skipped_by_a_clock_set_forward_is_no_credit() -> None:
+    first = after(None)
+    moments = [Moment(now=NOW + 25 * HOUR, server=STATE, skipped=skipped) for skipped in (24 * HOUR, 30 * HOUR)]
+
+    credited = [advance(first, a_domain(), a_finding(), moment, CONFIRM).credited for moment in moments]
+
+    assert credited == [HOUR, 0 * HOUR]
+
+
 def test_two_looks_far_apart_are_no_confirmation_but_three_are() -> None:
     finding = a_finding()
 
