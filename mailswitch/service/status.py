@@ -73,12 +73,14 @@ def _owned(reader: LedgerReader, server: ManagedServer) -> list[tuple[str, Domai
 
 def _refused(server: ManagedServer, owned: list[tuple[str, DomainHistory]]) -> list[str]:
     """Return the names that we turned off and whose mail is routed here again: it is being refused."""
-    return [f"{name} ({server.name})" for name, history in owned if _is_ground(server.policy, name, history.route)]
+    return [
+        f"{name} ({server.name})"
+        for name, history in owned
+        if history.route is not None and _is_ground(server.policy, name, history.route)
+    ]
 
 
-def _is_ground(policy: Policy, name: str, route: Route | None) -> bool:
-    if route is None:
-        return False
+def _is_ground(policy: Policy, name: str, route: Route) -> bool:
     off = HostedDomain(name=DomainName(name), display_name=name, kind=Kind.DOMAIN, switch=Switch.OFF, panel_id="")
     return is_ground_for_turning_on(route, policy.action(off, route))
 

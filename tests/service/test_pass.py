@@ -139,6 +139,22 @@ def test_a_server_that_fails_is_reported_and_stops_nobody_else(scene: Scene) -> 
         assert reader.server_state("web02") is None
 
 
+def test_a_panel_that_breaks_off_while_it_is_read_stops_nobody_else(scene: Scene) -> None:
+    other = scene.add_server("web02")
+
+    def break_off() -> None:
+        raise DOWN
+
+    other.meanwhile = break_off
+
+    report = scene.once()
+
+    error = report.servers[1].error
+    assert error is not None
+    assert error.text == str(DOWN)
+    assert outcomes_of(report) == {"moved.example": "done"}
+
+
 def test_a_server_that_is_configured_wrongly_stops_nobody_else(scene: Scene) -> None:
     def unusable() -> None:
         raise ConfigError("tls.ca_file cannot be read")
