@@ -41,7 +41,7 @@ def next_steps(
         case Verdict.HOLD:
             return _held(entry, now)
         case Verdict.KEEP:
-            return (_kept(entry),)
+            return (_kept(entry, mode),)
 
 
 def _turn_on(mode: Mode, pause: Pause | None) -> tuple[str, ...]:
@@ -91,9 +91,14 @@ def _confirmation(decision: Decision, now: datetime, *, is_last: bool) -> str:
     return f"unconfirmed: {then} at {at} at the earliest, if every pass until then sees the same route."
 
 
-def _kept(entry: DomainReport) -> str:
+def _kept(entry: DomainReport, mode: Mode) -> str:
     if entry.domain.switch is not Switch.OFF:
         return "Nothing: it stays on while mail is routed here or the policy keeps it."
+    if entry.history.claim is Claim.OURS and mode is Mode.REPORT:
+        return (
+            "It stays off, also when its mail is routed here again: mode report turns nothing on. Use mode enforce, or "
+            "mailswitch revert."
+        )
     if entry.history.claim is Claim.OURS:
         return "It stays off until a quorum of vantages sees its mail routed here again, then it is turned on at once."
     return "Nothing: somebody else turned it off, and mailswitch never turns on what it did not turn off."

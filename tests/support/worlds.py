@@ -9,12 +9,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, select, update
 
 from mailswitch.cli.main import main
+from mailswitch.ledger.columns import Moment
+from mailswitch.ledger.tables import METADATA
 from mailswitch.simulation.stage import Stage
 from mailswitch.simulation.world_file import parse_world
 
@@ -111,6 +115,24 @@ class Play:
     def asked(self) -> int:
         """Return how many requests all panels had so far."""
         return sum(len(panel.requests()) for panel in self.stage.panels.values())
+
+    def let_pass(self, span: timedelta) -> None:
+        """Let time go by, as far as the ledger can tell: every moment in it is moved into the past."""
+        engine = create_engine(f"sqlite:///{self.stage.directory / 'ledger.db'}")
+        with engine.begin() as connection:
+            for table in METADATA.sorted_tables:
+                moments = [column for column in table.columns if isinstance(column.type, Moment)]
+                for row in connection.execute(select(table)).mappings().all():
+                    earlier = {column.name: row[column.name] - span for column in moments if row[column.name]}
+                    same = [column == row[column.name] for column in table.primary_key]
+                    connection.execute(update(table).where(*same).values(earlier))
+        engine.dispose()
+
+    def edit_config(self, old: str, new: str) -> None:
+        """Change the world's configuration as an administrator with an editor does."""
+        text = self.config_path.read_text(encoding="utf-8")
+        assert old in text, text
+        self.config_path.write_text(text.replace(old, new), encoding="utf-8")
 
     @property
     def config_path(self) -> Path:
