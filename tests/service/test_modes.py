@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
-from mailswitch.core.domain import Switch
-from mailswitch.core.errors import InventoryError, UnsafePlan
-from mailswitch.core.ledger import Approval, Guard, Pin
+from mailswitch.core.domain import HostedDomain, Switch
+from mailswitch.core.errors import InventoryError, Stopped, UnsafePlan
+from mailswitch.core.evidence import Deliveries, Evidence, MailLog
+from mailswitch.core.ledger import Approval, Guard, Outcome, Pin
 from mailswitch.core.mx import NullMX
 from mailswitch.core.names import DomainName, NamePattern
 from mailswitch.core.policy import Confirmation, Limits, Mode, Policy, Route
 from mailswitch.service.observe import Scope
-from mailswitch.service.reconcile import PassRequest, Reviewed
+from mailswitch.service.reconcile import PassRequest, Reviewed, once
 from tests.support.builders import NOW
 from tests.support.ports import AT_ONCE, SILENT, Scene, an_alias, entries_of, mx, outcomes_of
 
@@ -457,3 +459,78 @@ def test_a_pass_over_some_names_judges_by_them(tmp_path: Path) -> None:
 
     assert list(entries_of(report)) == ["null.example"]
     assert report.is_partial
+
+
+# ---- what a review lifts
+
+
+class Relayed:
+    """A mail log that shows that somebody outside still delivers here."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+
+    def evidence(self, domain: HostedDomain) -> Evidence:
+        del domain
+        now = self._scene.clock.at
+        network = ip_network("198.51.100.0/24")
+        days = (now - timedelta(days=1), now - timedelta(days=2))
+        outside = tuple(Deliveries(day=at.date(), network=network, messages=2, last=at) for at in days)
+        return MailLog(covers=timedelta(days=7), outside=outside)
+
+
+def held_by(scene: Scene, guard: Guard) -> None:
+    """Bring it about that only ``guard`` holds moved.example."""
+    match guard:
+        case Guard.STILL_RECEIVING:
+            scene.configure("web01", evidence=Relayed(scene))
+        case Guard.UNKNOWN_PROVIDER:
+            scene.view.publish(mx("mx.unknown.example"), "moved.example")
+        case Guard.UNCONFIRMED:
+            scene.policy = LATER
+        case Guard.ARRIVING:
+            held = scene.plesk.domains["moved.example"]
+            scene.plesk.domains["moved.example"] = replace(held, created=NOW.date())
+        case Guard.RE_ENABLED:
+            scene.once()
+            scene.plesk.toggle("moved.example", Switch.ON)
+        case Guard.FLAPPING:
+            scene.once()
+            scene.comes_back("moved.example")
+            scene.once()
+            scene.moves("moved.example")
+        case _:
+            scene.mode = Mode.APPROVE
+
+
+@pytest.mark.parametrize("guard", [guard for guard in Guard if guard.is_liftable])
+def test_a_reviewed_plan_lifts_each_liftable_guard(tmp_path: Path, guard: Guard) -> None:
+    scene = a_scene(tmp_path, Mode.ENFORCE)
+    held_by(scene, guard)
+    before = scene.dry_run()
+
+    report = scene.once(reviewed=before.plan.digest)
+
+    assert entries_of(before)["moved.example"].decision.holding == (guard,)
+    assert outcomes_of(report) == {"moved.example": "done"}
+
+
+def test_a_pass_asked_to_stop_finishes_the_change_under_way_and_leaves_the_rest(tmp_path: Path) -> None:
+    scene = a_scene(tmp_path, Mode.ENFORCE, *MANY[:3])
+    request = PassRequest(by="alice", is_stopping=lambda: len(scene.plesk.writes) == 1)
+
+    report = once(scene.setup, request)
+
+    assert list(outcomes_of(report).values()) == ["done"]
+    assert [change.outcome for change in scene.changes()] == [Outcome.DONE]
+    assert list(outcomes_of(scene.once()).values()) == ["done"] * 2
+
+
+def test_a_pass_asked_to_stop_while_it_looks_records_nothing(tmp_path: Path) -> None:
+    scene = a_scene(tmp_path, Mode.ENFORCE)
+
+    with pytest.raises(Stopped):
+        once(scene.setup, PassRequest(by="alice", is_stopping=lambda: True))
+
+    with scene.reading() as reader:
+        assert reader.run_count() == 0

@@ -344,6 +344,10 @@ class Scene:
         self._servers[name] = server
         return self.plesks[name]
 
+    def configure(self, name: str, **server: object) -> None:
+        """Change what is configured of one server."""
+        self._servers[name] |= server
+
     @property
     def place(self) -> LedgerPlace:
         return open_place(f"sqlite:///{self.folder / 'ledger.db'}")
