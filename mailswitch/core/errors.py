@@ -9,6 +9,8 @@
     ├── UnsafePlan        review the plan: limits or a changed plan stand in front of it
     ├── ApplyError        look at one change: the panel did not do it, or we cannot tell
     ├── LedgerError       look at the ledger: it cannot be read or written
+    ├── OutletError       look at notify and metrics: something could not be told
+    ├── InstallError      look at this machine: the daemon could not be installed on it, or taken away
     ├── AlreadyRunning    wait: another pass holds the ledger
     └── Stopped           nothing: the pass was asked to end before it changed anything
 
@@ -22,10 +24,12 @@ __all__ = [
     "AlreadyRunning",
     "ApplyError",
     "ConfigError",
+    "InstallError",
     "InvalidName",
     "InventoryError",
     "LedgerError",
     "MailswitchError",
+    "OutletError",
     "ResolverError",
     "Stopped",
     "UnsafePlan",
@@ -84,6 +88,14 @@ class ApplyError(MailswitchError):
 
 class LedgerError(MailswitchError):
     """The ledger cannot be opened, read or written; nothing is changed without it."""
+
+
+class InstallError(MailswitchError):
+    """A step of installing the daemon, or of taking it away, failed."""
+
+
+class OutletError(MailswitchError):
+    """A notice or a metric did not leave; nothing but the telling failed."""
 
 
 class AlreadyRunning(MailswitchError):
