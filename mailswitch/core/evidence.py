@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 
-__all__ = ["Deliveries", "Evidence", "MailLog", "NoEvidence"]
+from mailswitch.core.domain import Network
+from mailswitch.core.names import DomainName
+
+__all__ = ["Deliveries", "Evidence", "LogReading", "MailCount", "MailLog", "NoEvidence", "Traffic"]
 
 
 _PREFIX_LENGTH = {4: 24, 6: 48}
@@ -24,7 +27,7 @@ class Deliveries:
     """Messages accepted from outside for local mailboxes on one day from one network."""
 
     day: date
-    network: ipaddress.IPv4Network | ipaddress.IPv6Network
+    network: Network
     """A /24 or a /48."""
     messages: int
     last: datetime
@@ -48,3 +51,51 @@ class MailLog:
 
 
 Evidence = NoEvidence | MailLog
+
+
+class Traffic(StrEnum):
+    """What happened to messages for a hosted name."""
+
+    OUTSIDE = "outside"
+    """Accepted from an outside host and delivered here."""
+    CO_TENANT = "co-tenant"
+    """Written on this server, or by its authenticated users, and delivered here."""
+    REFUSED = "refused"
+    """Refused to an outside host, because the name is not local: its switch is off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailCount:
+    """How many messages there were of one kind for one name on one UTC day, from one network."""
+
+    name: DomainName
+    day: date
+    traffic: Traffic
+    network: Network | None
+    """A /24 or a /48; None for co-tenants."""
+    messages: int
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogReading:
+    """How far a server's mail log was read."""
+
+    since: datetime
+    """From when on it was read without a gap."""
+    until: datetime
+    """Up to when: the minute of its newest line."""
+    bookmark: str
+    """Where to go on, in the reader's own words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What one look into a server's mail log brought."""
+
+    reading: LogReading | None
+    """How far it was read by now; None where nothing was."""
+    counts: tuple[MailCount, ...] = ()
+    """What is new since the look before."""
+    problem: str | None = None
+    """Why the log does not speak for today; None where all is well."""

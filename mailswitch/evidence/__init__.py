@@ -1,1 +1,1 @@
-"""What the server's own mail log knows; imports core. Filled by an issue of its own."""
+"""What the server itself knows of its mail, from its mail log; imports core."""
