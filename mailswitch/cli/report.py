@@ -60,7 +60,7 @@ def report(
     from mailswitch.service.reconcile import PassRequest, dry_run
 
     names = session.typed_names(domains)
-    _, setup = session.opened(invocation, server=server, is_writing_a_file=output is not None)
+    _, setup = session.opened(invocation, server=server, is_coming_back=output is not None)
     scope = Scope(names=frozenset(names), servers=frozenset() if server is None else frozenset({server}))
     with session.progress_bar("asking public DNS") as progress:
         found = dry_run(setup, PassRequest(by=session.who(), scope=scope, progress=progress))

@@ -54,11 +54,11 @@ server_option = click.option("--server", metavar="NAME", help="Only this server 
 
 
 def opened(
-    invocation: Invocation, *, server: str | None = None, is_writing_a_file: bool = False
+    invocation: Invocation, *, server: str | None = None, is_coming_back: bool = False
 ) -> tuple[Settings, Setup]:
     """Return the checked settings, and what a pass works with; root takes on the ledger's user.
 
-    With ``is_writing_a_file`` the command writes a file that its caller named, by `written`, when all is done.
+    With ``is_coming_back`` the command is its caller again at its end (`mailswitch.service.privileges.as_caller`).
 
     Raises:
         ConfigError: with every problem of the configuration, or because no server is called ``server``.
@@ -66,11 +66,11 @@ def opened(
     """
     from mailswitch.service.wiring import setup_of
 
-    settings = settings_of(invocation, server=server, is_writing_a_file=is_writing_a_file)
+    settings = settings_of(invocation, server=server, is_coming_back=is_coming_back)
     return settings, setup_of(settings)
 
 
-def settings_of(invocation: Invocation, *, server: str | None = None, is_writing_a_file: bool = False) -> Settings:
+def settings_of(invocation: Invocation, *, server: str | None = None, is_coming_back: bool = False) -> Settings:
     """Return the checked settings; root takes on the ledger's user. Errors and arguments as `opened`."""
     from mailswitch.config.settings import find_settings
     from mailswitch.service.privileges import step_down
@@ -82,7 +82,7 @@ def settings_of(invocation: Invocation, *, server: str | None = None, is_writing
     file = ledger_file(settings)
     if file is not None:
         is_local = any(one.panel == "local" for one in settings.servers)
-        step_down(file, is_coming_back=is_local or is_writing_a_file)
+        step_down(file, is_coming_back=is_local or is_coming_back)
     return settings
 
 

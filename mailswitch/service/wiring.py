@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mailswitch.config.providers import load_table
@@ -17,16 +17,22 @@ from mailswitch.lookup.probe import probe
 from mailswitch.lookup.survey import open_public_view
 from mailswitch.lookup.vantages import Timing, Transport, VantageSettings
 from mailswitch.plesk.credentials import Credentials, Key, Login
+from mailswitch.plesk.fingerprint import presented_fingerprint
 from mailswitch.plesk.local_cli import LocalSettings, open_local
 from mailswitch.plesk.secret import Secret
 from mailswitch.plesk.tls import TlsSettings
 from mailswitch.plesk.transport import TransportLimits
 from mailswitch.plesk.xml_api import XmlApiSettings, open_xml_api
 from mailswitch.service.doctor import LedgerState, VantageState
+from mailswitch.service.install.host import Host
 from mailswitch.service.ports import LedgerPlace, Panel, PublicView
 from mailswitch.service.setup import ManagedServer, Setup
 
 __all__ = ["new_run_id", "setup_of", "utc_now"]
+
+
+_HANDSHAKE = timedelta(seconds=15)
+"""How long to wait for a panel's certificate."""
 
 
 def utc_now() -> datetime:
@@ -102,6 +108,15 @@ def vantage_prober(settings: Settings) -> tuple[Callable[[VantageSettings], Vant
         return VantageState(vantage=health.vantage, round_trip=health.round_trip, problems=health.problems)
 
     return tried, vantages_of(settings)
+
+
+def this_host() -> Host:
+    """Return this machine, to install the daemon on."""
+
+    def fingerprint(host: str, port: int) -> str:
+        return presented_fingerprint(host, port, _HANDSHAKE)
+
+    return Host(fingerprint=fingerprint)
 
 
 def inspected_ledger(settings: Settings) -> LedgerState:
