@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -156,12 +156,17 @@ def progress_bar(words: str) -> Iterator[Progress | None]:
     from rich.progress import Progress as Bar
 
     started = time.monotonic()
-    with Bar(transient=True, console=_error_console()) as bar:
-        task = bar.add_task(words, total=None, visible=False)
+    bar = Bar(transient=True, console=_error_console())
+    task = bar.add_task(words, total=None)
+    with ExitStack() as stack:
+        is_shown = False
 
         def tell(done: int, total: int) -> None:
-            is_slow = time.monotonic() - started > _PROGRESS_AFTER_SECONDS
-            bar.update(task, completed=done, total=total, visible=is_slow)
+            nonlocal is_shown
+            if not is_shown and time.monotonic() - started > _PROGRESS_AFTER_SECONDS:
+                is_shown = True
+                stack.enter_context(bar)  # not before: even an invisible bar moves the cursor
+            bar.update(task, completed=done, total=total)
 
         yield tell
 
