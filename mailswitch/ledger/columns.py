@@ -13,16 +13,30 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from ipaddress import ip_network
 from typing import Any, TypeVar
 
 from sqlalchemy import TIMESTAMP, BigInteger, Dialect, Integer, String, Text, TypeDecorator
 from sqlalchemy import Enum as EnumColumn
 from sqlalchemy.types import TypeEngine
 
+from mailswitch.core.domain import Network
 from mailswitch.core.ledger import Guard
 from mailswitch.core.names import DomainName, NamePattern
 
-__all__ = ["Counts", "Duration", "Guards", "Moment", "Name", "Names", "Number", "Pattern", "Words", "choice"]
+__all__ = [
+    "Counts",
+    "Duration",
+    "Guards",
+    "Moment",
+    "Name",
+    "Names",
+    "Number",
+    "Pattern",
+    "SenderNetwork",
+    "Words",
+    "choice",
+]
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _WIDEST = 2**63 - 1
@@ -143,6 +157,21 @@ class Names(TypeDecorator[tuple[DomainName, ...]]):
         if value is None:
             return None
         return () if value == "[]" else tuple(map(DomainName, _strings(value)))
+
+
+class SenderNetwork(TypeDecorator[Network | None]):
+    """A network, or the empty text for none: a primary key holds no NULL."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Network | None, dialect: Dialect) -> str:
+        """Return the network's text."""
+        return "" if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Network | None:
+        """Return the network; raise ValueError for a text that is none."""
+        return ip_network(value) if value else None
 
 
 class Guards(TypeDecorator[frozenset[Guard]]):

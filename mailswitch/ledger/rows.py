@@ -10,12 +10,26 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, Table
 
 from mailswitch.core.errors import InvalidName, LedgerError
+from mailswitch.core.evidence import LogReading, MailCount
 from mailswitch.core.ledger import Approval, Change, DomainHistory, Pause, Pin, Recheck, Run, ServerPass, ServerState
 from mailswitch.core.notices import NoticeMemory
 
 __all__ = ["columns_of", "damage_told", "row_of", "value_maker"]
 
-_Value = DomainHistory | Change | NoticeMemory | Pin | Approval | Pause | Recheck | Run | ServerPass | ServerState
+_Value = (
+    DomainHistory
+    | Change
+    | LogReading
+    | MailCount
+    | NoticeMemory
+    | Pin
+    | Approval
+    | Pause
+    | Recheck
+    | Run
+    | ServerPass
+    | ServerState
+)
 _V = TypeVar("_V", bound=_Value)
 
 

@@ -15,7 +15,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,6 +33,7 @@ __all__ = ["SQLitePlace"]
 
 _PATIENCE = timedelta(seconds=30)
 """How long a pass, or a reader, waits for an operator's short write."""
+_LOOKS_TAKE = timedelta(milliseconds=500)
 
 
 class SQLitePlace:
@@ -99,7 +100,11 @@ class SQLitePlace:
     def daemon_lock(self) -> Iterator[Callable[[], None]]:
         """Hold the lock of the one daemon; see LedgerPlace. It is held for as long as the process lives."""
         self._check_directory()
-        with file_lock(self._daemon_file, self.shown, who=ANOTHER_DAEMON):
+        with ExitStack() as stack:
+            # Somebody may be looking whether there is a daemon, which takes a moment.
+            retry_while_running(
+                lambda: stack.enter_context(file_lock(self._daemon_file, self.shown, who=ANOTHER_DAEMON)), _LOOKS_TAKE
+            )
             yield lambda: None
 
     def has_daemon(self) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mailswitch.core.errors import LedgerError
+from mailswitch.core.evidence import LogReading, MailCount
 from mailswitch.core.ledger import (
     Approval,
     Change,
@@ -27,6 +28,7 @@ from mailswitch.core.names import DomainName, NamePattern
 from mailswitch.core.notices import NoticeMemory
 from mailswitch.core.policy import Route
 from mailswitch.ledger import tables
+from mailswitch.ledger.mail import add_counts, forget_old_counts
 from mailswitch.ledger.pruning import prune
 from mailswitch.ledger.reader import StoredReader
 from mailswitch.ledger.rows import columns_of, damage_told, row_of, value_maker
@@ -196,6 +198,19 @@ class StoredLedger(StoredReader):
         """
         with self._session.transaction("prune") as connection:
             return prune(connection, before=before, limit=limit)
+
+    def record_mail(self, server: str, reading: LogReading, counts: Iterable[MailCount], *, today: date) -> None:
+        """Add what a mail log showed and how far it was read, in one transaction: a crash never counts twice.
+
+        What is old as of ``today`` is added up or deleted.
+
+        Raises:
+            LedgerError: it cannot be written; nothing of it is kept then, and the log is read again.
+        """
+        with self._session.transaction("write to") as connection:
+            add_counts(connection, server, counts)
+            forget_old_counts(connection, server, today)
+            _upsert(connection, tables.mail_readings, [{"server": server, **row_of(reading)}], key=("server",))
 
 
 def _upsert(

@@ -6,9 +6,11 @@ Columns bear the names of the core values' fields, so that a row and a value are
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
@@ -21,9 +23,22 @@ from sqlalchemy import (
 )
 
 from mailswitch.core.domain import Kind, Switch
+from mailswitch.core.evidence import Traffic
 from mailswitch.core.ledger import Actor, Claim, Outcome
 from mailswitch.core.policy import Mode, Route
-from mailswitch.ledger.columns import Counts, Duration, Guards, Moment, Name, Names, Number, Pattern, Words, choice
+from mailswitch.ledger.columns import (
+    Counts,
+    Duration,
+    Guards,
+    Moment,
+    Name,
+    Names,
+    Number,
+    Pattern,
+    SenderNetwork,
+    Words,
+    choice,
+)
 from mailswitch.ledger.notice_columns import Numbers, ToldTroubles, UnsentBulletins
 
 __all__ = [
@@ -31,6 +46,8 @@ __all__ = [
     "REVISIONS",
     "approvals",
     "changes",
+    "mail_counts",
+    "mail_readings",
     "names",
     "next_passes",
     "notice_memory",
@@ -43,7 +60,7 @@ __all__ = [
     "server_states",
 ]
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every revision of the schema this program knows, oldest first; the last is the one it works with."""
 
 METADATA = MetaData(
@@ -222,4 +239,28 @@ notice_memory = Table(
     Column("failed", Integer, nullable=False),
     Column("unsent", UnsentBulletins, nullable=False),
     CheckConstraint("id = 1", name="single"),
+)
+
+mail_counts = Table(
+    "mail_counts",
+    METADATA,
+    Column("server", Words, nullable=False),
+    Column("name", Name, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("traffic", choice(Traffic, "traffic"), nullable=False),
+    Column("network", SenderNetwork, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    Column("last", Moment, nullable=False),
+    PrimaryKeyConstraint("server", "name", "day", "traffic", "network"),
+    CheckConstraint("messages >= 1", name="messages"),
+    Index(None, "server", "day"),
+)
+
+mail_readings = Table(
+    "mail_readings",
+    METADATA,
+    Column("server", Words, primary_key=True),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("bookmark", Words, nullable=False),
 )

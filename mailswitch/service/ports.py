@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from mailswitch.core.domain import HostedDomain, Inventory, Switch, SwitchTarget
-from mailswitch.core.evidence import Evidence
+from mailswitch.core.evidence import Evidence, LogReading, MailCount
 from mailswitch.core.ledger import (
     Approval,
     Change,
@@ -162,6 +162,12 @@ class LedgerReader(Protocol):
     def notice_memory(self) -> NoticeMemory | None:
         """Return what is remembered of notices; None before the first."""
 
+    def mail_reading(self, server: str) -> LogReading | None:
+        """Return how far a server's mail log was read; None where it never was."""
+
+    def mail_counts(self, server: str, name: DomainName, *, since: date) -> tuple[MailCount, ...]:
+        """Return what a server's mail log showed of a name, the oldest day first."""
+
     def close(self) -> None:
         """Give back connections. Harmless when called again."""
 
@@ -205,6 +211,9 @@ class Ledger(LedgerReader, Protocol):
         A change that has an outcome already keeps it (settling twice is harmless).
         A name without a history row gets one.
         """
+
+    def record_mail(self, server: str, reading: LogReading, counts: Iterable[MailCount], *, today: date) -> None:
+        """Add what a mail log showed and how far it was read, in one transaction; fold up or delete what is old."""
 
     def add_pin(self, pin: Pin) -> None:
         """Record a pin; one for the same pattern replaces the former."""
