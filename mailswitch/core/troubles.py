@@ -7,6 +7,7 @@ from datetime import datetime
 
 from mailswitch.core.ledger import Change
 from mailswitch.core.limits import Refusal
+from mailswitch.core.names import DomainName
 from mailswitch.core.notices import NoticeKind, Seen, Trouble
 from mailswitch.core.reports import DomainOutcome, PassReport, ServerReport
 from mailswitch.core.table import Verdict
@@ -15,6 +16,7 @@ from mailswitch.core.words import counted
 __all__ = ["failed_pass", "has_held_back", "seen_in", "troubles_of"]
 
 _MAIL_REFUSED = NoticeKind.MAIL_REFUSED.value
+_ROUTE_CHANGED = "route-changed"
 _CHANGE_LIMITS = frozenset({"limits.changes", "limits.share"})
 """Limits that are no trouble as long as nothing is applied: in mode report many names may be due."""
 
@@ -53,6 +55,7 @@ def failed_pass(code: str, text: str, now: datetime, *, changes: Iterable[Change
 def troubles_of(report: PassReport) -> Iterator[Trouble]:
     """Return everything in a pass that stands until somebody mends it."""
     refused: set[tuple[str, str]] = set()
+    returning: set[tuple[str, DomainName]] = set()
     for server in report.servers:
         if server.error is not None:
             error = server.error
@@ -60,10 +63,15 @@ def troubles_of(report: PassReport) -> Iterator[Trouble]:
         if server.refusal is not None and has_held_back(server, server.refusal):
             refused.add((server.name, server.refusal.code))
             yield _refusal(server, server.refusal)
+        returning |= {
+            (server.name, entry.domain.name) for entry in server.domains if entry.decision.verdict is Verdict.TURN_ON
+        }
         yield from _refused_mail(server)
     for alert in report.alerts:
-        # What is told as a refusal or as refused mail is not told again as an alert.
-        if str(alert.code) != _MAIL_REFUSED and (alert.server, alert.code) not in refused:
+        # What is told as a refusal, as refused mail or as a change is not told again as an alert.
+        is_told = str(alert.code) == _MAIL_REFUSED or (alert.server, alert.code) in refused
+        is_returning = str(alert.code) == _ROUTE_CHANGED and (alert.server, alert.name) in returning
+        if not is_told and not is_returning:
             yield Trouble(
                 kind=NoticeKind.ALERT, code=str(alert.code), server=alert.server, name=alert.name, text=alert.text
             )

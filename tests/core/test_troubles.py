@@ -68,6 +68,13 @@ def test_refused_mail_says_why_it_is_not_on_and_is_not_told_again_as_an_alert() 
     assert trouble.text.endswith("not on yet: Plesk refused")
 
 
+def test_a_name_that_is_turned_on_is_not_told_again_as_a_changed_route() -> None:
+    alerts = (an_alert("route-changed", name="back.example"), an_alert("route-changed", name="gone.example"))
+    report = a_report(*back(DomainOutcome.DONE).servers, alerts=alerts)
+
+    assert told(report) == [("alert", "route-changed", "gone.example")]
+
+
 def test_alerts_are_told_with_their_names() -> None:
     report = a_report(a_server(), alerts=(an_alert(name="gmail.com"), an_alert(Guard.RE_ENABLED, "3 names")))
 
