@@ -6,7 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -163,7 +163,8 @@ class Story:
 
         self.check()
         assert last.plan.changes == ()
-        assert all(change.outcome is not None for change in self.scene.changes())
+        waiting = {change.name.text for change in self.scene.changes() if change.outcome is None}
+        assert {self.scene.plesk.switch(name) for name in waiting} <= {Switch.UNKNOWN}  # which tells nothing
         with self.scene.reading() as reader:
             histories = reader.histories("web01")
         for name, domain in self.scene.plesk.domains.items():
@@ -174,25 +175,22 @@ class Story:
 
 names = st.sampled_from((*NAMES, ALIAS))
 switches = st.sampled_from([Switch.ON, Switch.OFF])
-Event = Callable[[Story], None]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One of a story's methods with its arguments, readable in Hypothesis' reports."""
+
+    what: str
+    words: dict[str, object] = field(default_factory=dict)
+
+    def __call__(self, story: Story) -> None:
+        getattr(story, self.what)(**self.words)
 
 
 def does(method: Callable[..., None], **drawn: st.SearchStrategy[object]) -> st.SearchStrategy[Event]:
     """Draw the arguments of one of the things that can happen."""
-    return st.fixed_dictionaries(drawn).map(lambda words: Told(method, words))
-
-
-class Told:
-    """Something that happens, readable in Hypothesis' reports."""
-
-    def __init__(self, method: Callable[..., None], words: dict[str, object]) -> None:
-        self._method, self._words = method, words
-
-    def __call__(self, story: Story) -> None:
-        self._method(story, **self._words)
-
-    def __repr__(self) -> str:
-        return f"Told(Story.{self._method.__name__}, {self._words!r})"
+    return st.builds(Event, st.just(method.__name__), st.fixed_dictionaries(drawn))
 
 
 events = st.one_of(
@@ -214,13 +212,13 @@ events = st.one_of(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(events, max_size=14))
 @example(
     [
-        Told(Story.be_killed, {"at": 7}),
-        Told(Story.publish, {"name": NAMES[0], "what": "home"}),
-        Told(Story.make_a_pass, {}),
+        Event("be_killed", {"at": 7}),
+        Event("publish", {"name": NAMES[0], "what": "home"}),
+        Event("make_a_pass"),
     ]
 )
 def test_whatever_happens_every_write_is_on_record_and_nothing_protected_is_turned_off(happening: list[Event]) -> None:

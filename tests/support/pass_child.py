@@ -16,12 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mailswitch.config.settings import load
 from mailswitch.ledger.place import open_place
 from mailswitch.service.ports import LedgerPlace, Panel
 from mailswitch.service.reconcile import PassRequest, once
 from mailswitch.service.setup import ManagedServer, Setup
-from mailswitch.service.wiring import setup_of
 
 _PANEL = frozenset({"inventory", "read_switch", "turn"})
 _LEDGER = frozenset({"begin_run", "record_pass", "intend", "settle", "finish_run"})
@@ -86,6 +84,9 @@ def doomed(setup: Setup, fatal: int, end: Callable[[], None] = _die) -> Setup:
 
 
 def main(config: str) -> None:
+    from mailswitch.config.settings import load
+    from mailswitch.service.wiring import setup_of
+
     setup = setup_of(load(Path(config)))
     for line in sys.stdin:
         url, fatal = line.split()
