@@ -68,3 +68,13 @@ def test_a_write_whose_reply_was_lost_just_now_stays_open_while_nothing_changed(
 @pytest.mark.parametrize(("found", "outcome"), [(Switch.OFF, Outcome.DONE), (Switch.NOT_CONFIGURED, Outcome.FAILED)])
 def test_a_write_whose_reply_was_lost_is_settled_where_something_changed(found: Switch, outcome: Outcome) -> None:
     assert settlement(a_change(), found, None, is_under_way=True).outcome is outcome
+
+
+def test_a_switch_unmoved_after_a_lost_reply_leaves_the_intent_open_for_the_panel_may_still_be_at_it() -> None:
+    lost = settlement(a_change(), Switch.ON, "no reply", is_under_way=True)
+    moved = settlement(a_change(), Switch.OFF, "no reply", is_under_way=True)
+
+    assert lost.outcome is None
+    assert lost.error is not None
+    assert lost.error.startswith("no reply; read back, the switch is still on")
+    assert moved.outcome is Outcome.DONE
