@@ -20,6 +20,7 @@ from mailswitch.core.errors import InvalidName
 __all__ = ["DomainName", "NamePattern", "most_specific"]
 
 _UNIT = re.compile(r"\\(?:[01][0-9]{2}|2[0-4][0-9]|25[0-5]|[!-/:-~])|[!-\-/-\[\]-~]")
+_CANONICAL = re.compile(r"[a-z0-9_*-]{1,63}(?:\.[a-z0-9_*-]{1,63})*\Z")
 _PLAIN = re.compile(r"[a-z0-9_*-]+\Z")
 _HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z")
 _MAX_NAME = 253
@@ -34,6 +35,8 @@ class DomainName:
 
     def __post_init__(self) -> None:
         """Fold case and the final dot; raise InvalidName for anything that is no name."""
+        if len(self.text) <= _MAX_NAME and _CANONICAL.match(self.text):
+            return  # most names, by the hundred thousand: nothing to fold
         labels = _split(self.text)
         if len(labels) > 1 and not labels[-1]:
             labels = [] if labels == ["", ""] else labels[:-1]

@@ -1,5 +1,7 @@
 """Public DNS from several vantages; imports core, and dnspython for messages.
 
-``vantages`` says whom to ask and how patiently, ``wire`` sends one query, ``answers`` reads one message, ``replies``
-holds what that means, ``client`` asks one vantage, ``survey`` sweeps over many names, ``probe`` is for ``doctor``.
+``vantages`` says whom to ask and how patiently; ``survey`` sweeps over many names; ``client`` asks one vantage nothing
+twice and follows CNAMEs; ``window`` keeps many of its questions (``inquiry``) under way through its ``ports``, as its
+``pacing`` allows; ``queries`` writes and ``fast_codec`` reads the usual packets, ``wire`` and ``answers`` all others;
+``replies`` holds what they mean. ``probe`` is for ``doctor``.
 """

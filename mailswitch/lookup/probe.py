@@ -18,14 +18,15 @@ from datetime import timedelta
 
 import dns.flags
 import dns.message
-import dns.name
 import dns.rcode
 import dns.rdatatype
 
 from mailswitch.core.mx import Vantage
+from mailswitch.core.names import DomainName
+from mailswitch.lookup.queries import Entropy, wire_form
 from mailswitch.lookup.replies import Unreliable
 from mailswitch.lookup.vantages import Timing, VantageSettings
-from mailswitch.lookup.wire import exchange, make_query
+from mailswitch.lookup.wire import Heard, exchange, make_query
 
 __all__ = ["VantageHealth", "probe"]
 
@@ -59,7 +60,7 @@ def probe(settings: VantageSettings, timing: Timing, monotonic: Callable[[], flo
 async def _probed(settings: VantageSettings, timing: Timing, monotonic: Callable[[], float]) -> VantageHealth:
     problems: list[str] = []
     began = monotonic()
-    root = await _asked(dns.name.root, dns.rdatatype.NS, settings, timing)
+    root = await _asked(b"\0", dns.rdatatype.NS, settings, timing)
     if isinstance(root, Unreliable):
         return VantageHealth(vantage=settings.vantage, round_trip=None, problems=(root.reason,))
     round_trip = timedelta(seconds=monotonic() - began)
@@ -67,7 +68,7 @@ async def _probed(settings: VantageSettings, timing: Timing, monotonic: Callable
         problems.append(f"it says {dns.rcode.to_text(root.rcode())} when asked for the root's name servers")
     if not root.flags & dns.flags.RA:
         problems.append("it offers no recursion")
-    missing = dns.name.from_text(f"www.{secrets.token_hex(_RANDOM_OCTETS)}.com.")
+    missing = wire_form(DomainName(f"www.{secrets.token_hex(_RANDOM_OCTETS)}.com"))
     nothing = await _asked(missing, dns.rdatatype.A, settings, timing)
     if isinstance(nothing, Unreliable):
         problems.append(f"asked for a name that is not there: {nothing.reason}")
@@ -76,12 +77,11 @@ async def _probed(settings: VantageSettings, timing: Timing, monotonic: Callable
     return VantageHealth(vantage=settings.vantage, round_trip=round_trip, problems=tuple(problems))
 
 
-async def _asked(
-    owner: dns.name.Name, rdtype: dns.rdatatype.RdataType, settings: VantageSettings, timing: Timing
-) -> dns.message.Message | Unreliable:
-    heard: dns.message.Message | Unreliable = Unreliable("it was not asked")
+async def _asked(name: bytes, rdtype: int, settings: VantageSettings, timing: Timing) -> Heard:
+    entropy = Entropy()
+    heard: Heard = Unreliable("it was not asked")
     for _ in range(timing.tries):
-        heard = await exchange(make_query(owner, rdtype, edns=0), settings, timing.timeout.total_seconds)
+        heard = await exchange(make_query(name, rdtype, entropy), settings, timing.timeout.total_seconds)
         if not isinstance(heard, Unreliable):
             break
     return heard

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from functools import partial
 
 import dns.rdatatype
 
@@ -35,17 +35,15 @@ from mailswitch.core.mx import (
     VantageCount,
 )
 from mailswitch.core.names import DomainName
-from mailswitch.lookup.client import VantageClient
+from mailswitch.lookup.client import Question, VantageClient
 from mailswitch.lookup.replies import Reply, Unreliable, host_answer, mx_answer
-from mailswitch.lookup.vantages import Timing, VantageSettings
+from mailswitch.lookup.vantages import Codec, Timing, VantageSettings
 
 __all__ = ["VantageSweep", "VantageView", "open_public_view"]
 
 _HOST_TYPES = (dns.rdatatype.A, dns.rdatatype.AAAA)
 
 _COMPLETE = 2
-_T = TypeVar("_T")
-_HostQuestion = tuple[DomainName, dns.rdatatype.RdataType]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,7 @@ class VantageSweep:
         *,
         settings: Sequence[VantageSettings],
         timing: Timing,
+        codec: Codec,
         now: Callable[[], datetime],
         remaining: Callable[[], float],
         runner: asyncio.Runner,
@@ -70,8 +69,7 @@ class VantageSweep:
         progress: Callable[[int], None] | None,
     ) -> None:
         self._vantages = tuple(each.vantage for each in settings)
-        self._clients = tuple(VantageClient(each, timing, remaining) for each in settings)
-        self._concurrency = timing.concurrency
+        self._clients = tuple(VantageClient(each, timing, remaining, codec) for each in settings)
         self._now = now
         self._runner = runner
         self._rotation = rotation
@@ -128,25 +126,28 @@ class VantageSweep:
     async def _ask_mx(self, wanted: Sequence[Sequence[DomainName]], tell: Callable[[], None] = lambda: None) -> None:
         """Ask each vantage for the MX of its names."""
 
-        async def ask(index: int, name: DomainName) -> None:
-            reply = await self._clients[index].ask(name, dns.rdatatype.MX)
+        def take(index: int, question: Question, reply: Reply) -> None:
             canonical = () if isinstance(reply, Unreliable) else reply.canonical
-            self._mx[index, name] = _MXHeard(mx_answer(reply), canonical, self._now())
+            self._mx[index, question[0]] = _MXHeard(mx_answer(reply), canonical, self._now())
             tell()
 
         await self._spread(
-            [[name for name in names if (index, name) not in self._mx] for index, names in enumerate(wanted)], ask
+            [
+                [(name, dns.rdatatype.MX) for name in names if (index, name) not in self._mx]
+                for index, names in enumerate(wanted)
+            ],
+            take,
         )
 
     async def _ask_hosts(self, wanted: Sequence[Sequence[DomainName]]) -> None:
         """Ask each vantage for the addresses of its hosts."""
         missing = [[host for host in hosts if (at, host) not in self._hosts] for at, hosts in enumerate(wanted)]
-        replies: dict[tuple[int, _HostQuestion], Reply] = {}
+        replies: dict[tuple[int, Question], Reply] = {}
 
-        async def ask(index: int, question: _HostQuestion) -> None:
-            replies[index, question] = await self._clients[index].ask(*question)
+        def take(index: int, question: Question, reply: Reply) -> None:
+            replies[index, question] = reply
 
-        await self._spread([[(host, rdtype) for host in hosts for rdtype in _HOST_TYPES] for hosts in missing], ask)
+        await self._spread([[(host, rdtype) for host in hosts for rdtype in _HOST_TYPES] for hosts in missing], take)
         for index, hosts in enumerate(missing):
             for host in hosts:
                 a, aaaa = (replies[index, (host, rdtype)] for rdtype in _HOST_TYPES)
@@ -164,18 +165,12 @@ class VantageSweep:
                     self._shared[host] = answer
             left = [host for host in left if _completeness(self._shared[host]) < _COMPLETE]
 
-    async def _spread(self, work: Sequence[Iterable[_T]], ask: Callable[[int, _T], Awaitable[None]]) -> None:
-        """Do each vantage's work with a bounded number of questions under way at it; none waits for another vantage."""
-
-        async def work_off(index: int, items: Iterator[_T]) -> None:
-            for item in items:
-                await ask(index, item)
-
+    async def _spread(self, work: Sequence[Sequence[Question]], take: Callable[[int, Question, Reply], None]) -> None:
+        """Put each vantage's questions to it, all vantages side by side; none waits for another."""
         async with asyncio.TaskGroup() as group:
-            for index, items in enumerate(work):
-                shared = iter(items)
-                for _ in range(self._concurrency):
-                    group.create_task(work_off(index, shared))
+            for index, (client, questions) in enumerate(zip(self._clients, work, strict=True)):
+                if questions:
+                    group.create_task(client.ask_all(questions, partial(take, index)))
 
     def _observation(self, index: int, name: DomainName, answer: Callable[[DomainName], HostAnswer]) -> Observation:
         heard = self._mx[index, name]
@@ -220,10 +215,12 @@ class VantageView:
         self,
         settings: Sequence[VantageSettings],
         timing: Timing,
+        codec: Codec,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
         self._settings = tuple(settings)
+        self._codec = codec
         self._timing = timing
         self._now = now
         self._monotonic = monotonic
@@ -245,6 +242,7 @@ class VantageView:
             yield VantageSweep(
                 settings=self._settings,
                 timing=self._timing,
+                codec=self._codec,
                 now=self._now,
                 remaining=lambda: end - self._monotonic(),
                 runner=runner,
@@ -258,6 +256,7 @@ def open_public_view(
     timing: Timing,
     now: Callable[[], datetime],
     monotonic: Callable[[], float] = time.monotonic,
+    codec: Codec = Codec.FAST,
 ) -> VantageView:
     """Return the public view that the vantages are together; nothing is asked before a sweep.
 
@@ -268,7 +267,7 @@ def open_public_view(
     """
     if not vantages:
         raise ResolverError("public DNS cannot be asked: no vantage is configured; add one under dns.vantages")
-    return VantageView(vantages, timing, now, monotonic)
+    return VantageView(vantages, timing, codec, now, monotonic)
 
 
 def _completeness(answer: HostAnswer) -> int:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from mailswitch.core.mx import Address, Vantage
 
-__all__ = ["Timing", "Transport", "VantageSettings"]
+__all__ = ["Codec", "Timing", "Transport", "VantageSettings"]
 
 
 class Transport(StrEnum):
@@ -18,6 +18,15 @@ class Transport(StrEnum):
     """UDP with EDNS, and TCP where an answer is truncated (RFC 7766 §5)."""
     TCP = "tcp"
     """TCP only, for networks where UDP can be spoofed on path."""
+
+
+class Codec(StrEnum):
+    """Who reads replies."""
+
+    FAST = "fast"
+    """Replies of the usual shapes are read straight from their octets, all others by dnspython."""
+    DNSPYTHON = "dnspython"
+    """Every reply is read by dnspython."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +56,17 @@ class Timing:
     """How long and how hard vantages are asked. The defaults are far below what public resolvers allow."""
 
     timeout: timedelta = timedelta(seconds=3)
-    """For one try of one question, a change to TCP apart, which has as long again."""
-    tries: int = 3
+    """The longest wait for one try of one question, a change to TCP apart, which has as long again.
+
+    The last try has it in full; those before it as long as the vantage's round trips say.
+    """
+    tries: int = 4
     deadline: timedelta = timedelta(minutes=30)
     """For a whole sweep; what is not answered by then is indeterminate."""
     concurrency: int = 50
     """Questions under way at one vantage."""
     rate: float | None = 200.0
-    """Packets a second to one vantage; None for no limit."""
+    """Packets a second to one vantage at most; fewer while it loses or refuses many. None for no limit."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for a value that would ask nothing or wait for nothing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from ipaddress import IPv4Address
 
@@ -16,9 +16,9 @@ import pytest
 
 from mailswitch.core.mx import MX
 from mailswitch.core.names import DomainName
-from mailswitch.lookup.client import VantageClient
+from mailswitch.lookup.client import Question, VantageClient
 from mailswitch.lookup.replies import Found, Nothing, NotThere, Reply, Unreliable
-from mailswitch.lookup.vantages import Timing, Transport, VantageSettings
+from mailswitch.lookup.vantages import Codec, Timing, Transport, VantageSettings
 from tests.support.nasty_dns import SOA, FromElsewhere, NastyDNS, reply_to
 
 NAME = DomainName("moved.example")
@@ -30,14 +30,39 @@ PATIENT = Timing(timeout=timedelta(seconds=10), tries=3, rate=None)
 HASTY = Timing(timeout=timedelta(milliseconds=200), tries=2, rate=None)
 
 
+_codec = [Codec.FAST]
+
+
+@pytest.fixture(params=list(Codec), autouse=True)
+def _each_codec(request: pytest.FixtureRequest) -> None:
+    """Every test here is run with replies read in either way."""
+    _codec[:] = [request.param]
+
+
 def client(server: NastyDNS, timing: Timing = PATIENT, transport: Transport = Transport.UDP) -> VantageClient:
-    return VantageClient(server.settings(transport), timing, lambda: 30.0)
+    return VantageClient(server.settings(transport), timing, lambda: 30.0, *_codec)
+
+
+async def replies_to(asking: VantageClient, names: Iterable[DomainName], rdtype: str = "MX") -> list[Reply]:
+    """Ask about all names at once; the replies are in the order of the names."""
+    questions = [(name, dns.rdatatype.from_text(rdtype)) for name in names]
+    told: dict[Question, Reply] = {}
+    await asking.ask_all(questions, told.__setitem__)
+    return [told[question] for question in questions]
+
+
+def asked(asking: VantageClient, name: DomainName = NAME, rdtype: str = "MX") -> Reply:
+    return asyncio.run(replies_to(asking, [name], rdtype))[0]
 
 
 def ask(
     server: NastyDNS, timing: Timing = PATIENT, *, rdtype: str = "MX", transport: Transport = Transport.UDP
 ) -> Reply:
-    return asyncio.run(client(server, timing, transport).ask(NAME, dns.rdatatype.from_text(rdtype)))
+    return asked(client(server, timing, transport), rdtype=rdtype)
+
+
+def some_names(*numbers: int) -> list[DomainName]:
+    return [DomainName(f"d{number}.example") for number in numbers]
 
 
 def framed(packet: bytes) -> bytes:
@@ -71,22 +96,31 @@ def test_a_right_answer_is_taken() -> None:
 def test_a_query_asks_for_recursion_with_edns_of_1232_octets_and_mixed_case() -> None:
     with NastyDNS(lambda query: [right(query)]) as server:
         name = DomainName("a-name-with-so-many-letters-that-chance-is-out-of-the-question.example")
-        asyncio.run(client(server).ask(name, dns.rdatatype.MX))
+        asked(client(server), name)
         query = dns.message.from_wire(server.udp_queries[0])
 
     assert (query.flags, query.edns, query.payload) == (dns.flags.RD, 0, 1232)
     assert query.question[0].name.to_text() not in {f"{name}.", f"{name}.".upper()}
 
 
-def test_each_question_has_its_own_id_and_source_port() -> None:
-    async def ask_many(asking: VantageClient) -> None:
-        await asyncio.gather(*(asking.ask(DomainName(f"d{n}.example"), dns.rdatatype.MX) for n in range(8)))
+def test_questions_have_ids_of_their_own_and_come_from_several_ports() -> None:
+    with NastyDNS(lambda query: [reply_to(query, authority=(SOA,))]) as server:
+        asyncio.run(replies_to(client(server), some_names(*range(100))))
 
-    with NastyDNS(lambda query: [right(query)]) as server:
-        asyncio.run(ask_many(client(server)))
+        assert 2 < len(set(server.sources)) <= 8
+        assert len({query[:2] for query in server.udp_queries}) > 90
 
-        assert len(set(server.sources)) == 8
-        assert len({query[:2] for query in server.udp_queries}) > 1
+
+def test_each_batch_has_fresh_ports() -> None:
+    with NastyDNS(lambda query: [reply_to(query, authority=(SOA,))]) as server:
+        asking = client(server)
+        batches = []
+        for start in (0, 100):
+            asyncio.run(replies_to(asking, some_names(*range(start, start + 100))))
+            batches.append(set(server.sources))
+            server.sources.clear()
+
+    assert batches[0] != batches[1]
 
 
 def wrong_id(query: bytes) -> bytes:
@@ -322,7 +356,7 @@ def test_a_port_nobody_listens_on_is_unreliable(transport: Transport) -> None:
         name="dead", operator="Dead", address=IPv4Address("127.0.0.1"), port=port, transport=transport
     )
 
-    reply = asyncio.run(VantageClient(settings, HASTY, lambda: 30.0).ask(NAME, dns.rdatatype.MX))
+    reply = asked(VantageClient(settings, HASTY, lambda: 30.0, *_codec))
 
     assert isinstance(reply, Unreliable)
     assert "not reachable" in reply.reason
@@ -345,7 +379,7 @@ def test_a_chain_left_unfinished_is_followed_by_asking_for_its_end() -> None:
 
     with NastyDNS(chain_of(hops, "mx.other.example.")) as server:
         asking = client(server)
-        reply = asyncio.run(asking.ask(NAME, dns.rdatatype.MX))
+        reply = asked(asking)
 
     assert reply == Found(
         mx=FOUND.mx, ttl=timedelta(seconds=60), canonical=(DomainName("b.example"), DomainName("c.example"))
@@ -379,8 +413,8 @@ def test_a_failure_at_the_end_of_a_chain_is_a_failure() -> None:
 
 def test_no_question_is_asked_twice_even_at_the_same_time() -> None:
     async def ask_often(asking: VantageClient) -> list[Reply]:
-        together = await asyncio.gather(*(asking.ask(NAME, dns.rdatatype.MX) for _ in range(5)))
-        return [*together, await asking.ask(NAME, dns.rdatatype.MX)]
+        together = await replies_to(asking, [NAME] * 5)
+        return [*together, *await replies_to(asking, [NAME])]
 
     with NastyDNS(lambda query: [right(query)]) as server:
         asking = client(server)
@@ -392,15 +426,15 @@ def test_no_question_is_asked_twice_even_at_the_same_time() -> None:
 def test_a_retried_question_counts_once_and_so_does_its_failure() -> None:
     with NastyDNS() as server:
         asking = client(server, HASTY)
-        asyncio.run(asking.ask(NAME, dns.rdatatype.MX))
+        asked(asking)
 
     assert (asking.queries, asking.failures) == (1, 1)
 
 
 def test_after_the_deadline_nothing_is_asked() -> None:
     with NastyDNS(lambda query: [right(query)]) as server:
-        asking = VantageClient(server.settings(), PATIENT, lambda: 0.0)
-        reply = asyncio.run(asking.ask(NAME, dns.rdatatype.MX))
+        asking = VantageClient(server.settings(), PATIENT, lambda: 0.0, *_codec)
+        reply = asked(asking)
 
         assert reply == Unreliable("the sweep's deadline of 0:30:00 passed")
         assert (server.udp_queries, asking.queries, asking.failures) == ([], 0, 0)
@@ -410,8 +444,8 @@ def test_a_question_under_way_ends_at_the_deadline() -> None:
     left = iter([30.0, 0.05])
 
     with NastyDNS() as server:
-        asking = VantageClient(server.settings(), PATIENT, lambda: next(left, 0.0))
-        reply = asyncio.run(asking.ask(NAME, dns.rdatatype.MX))
+        asking = VantageClient(server.settings(), PATIENT, lambda: next(left, 0.0), *_codec)
+        reply = asked(asking)
 
     assert reply == Unreliable("the sweep's deadline of 0:30:00 passed")
     assert (asking.queries, asking.failures) == (1, 1)
@@ -421,7 +455,7 @@ def test_the_rate_spaces_packets() -> None:
     async def timed(asking: VantageClient) -> float:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        await asyncio.gather(*(asking.ask(DomainName(f"d{n}.example"), dns.rdatatype.MX) for n in range(5)))
+        await replies_to(asking, some_names(*range(5)))
         return loop.time() - began
 
     with NastyDNS(lambda query: [right(query)]) as server:
@@ -431,12 +465,9 @@ def test_the_rate_spaces_packets() -> None:
 
 
 def test_a_rate_that_cannot_be_kept_before_the_deadline_asks_no_more() -> None:
-    async def ask_both(asking: VantageClient) -> list[Reply]:
-        return [await asking.ask(DomainName(f"d{n}.example"), dns.rdatatype.MX) for n in range(2)]
-
     with NastyDNS(lambda query: [right(query)]) as server:
-        asking = VantageClient(server.settings(), Timing(rate=0.001), lambda: 30.0)
-        replies = asyncio.run(ask_both(asking))
+        asking = VantageClient(server.settings(), Timing(rate=0.001), lambda: 30.0, *_codec)
+        replies = asyncio.run(replies_to(asking, some_names(0, 1)))
 
     assert replies[1] == Unreliable("the sweep's deadline of 0:30:00 passed")
     assert asking.queries == 1
@@ -445,14 +476,12 @@ def test_a_rate_that_cannot_be_kept_before_the_deadline_asks_no_more() -> None:
 SHORT = Timing(timeout=timedelta(milliseconds=300), tries=1, rate=None)
 
 
-async def ask_for(asking: VantageClient, numbers: range) -> list[Reply]:
-    """Ask for many names at once."""
-    return await asyncio.gather(*(asking.ask(DomainName(f"d{n}.example"), dns.rdatatype.MX) for n in numbers))
-
-
 def test_a_dead_vantage_is_given_up_but_for_a_trial_now_and_then() -> None:
     async def ask_in_turn(asking: VantageClient) -> list[Reply]:
-        return [*await ask_for(asking, range(100)), *await ask_for(asking, range(100, 130))]
+        return [
+            *await replies_to(asking, some_names(*range(100))),
+            *await replies_to(asking, some_names(*range(100, 130))),
+        ]
 
     with NastyDNS() as server:
         asking = client(server, SHORT)
@@ -467,10 +496,10 @@ def test_a_vantage_that_comes_back_is_asked_again() -> None:
     is_back = list[bool]()
 
     async def ask_in_turn(asking: VantageClient) -> list[Reply]:
-        await ask_for(asking, range(100))
+        await replies_to(asking, some_names(*range(100)))
         is_back.append(True)
-        trial = await ask_for(asking, range(100, 101))
-        return [*trial, *await ask_for(asking, range(101, 110))]
+        trial = await replies_to(asking, some_names(*range(100, 101)))
+        return [*trial, *await replies_to(asking, some_names(*range(101, 110)))]
 
     with NastyDNS(lambda query: [reply_to(query, authority=(SOA,))] if is_back else []) as server:
         replies = asyncio.run(ask_in_turn(client(server, SHORT)))

@@ -29,7 +29,7 @@ from mailswitch.core.mx import (
 )
 from mailswitch.core.names import DomainName
 from mailswitch.lookup.survey import VantageView, open_public_view
-from mailswitch.lookup.vantages import Timing, Transport, VantageSettings
+from mailswitch.lookup.vantages import Codec, Timing, Transport, VantageSettings
 from mailswitch.simulation.public_dns import Fault, PublicDNSServer, overlay, parse_records
 
 if TYPE_CHECKING:
@@ -57,6 +57,15 @@ www.moved.example.    IN CNAME moved.example.
 gone.example.         IN CNAME nowhere.example.
 *.wild.example.       IN MX 1 mx.other.example.
 """
+
+
+_codec = [Codec.FAST]
+
+
+@pytest.fixture(params=list(Codec), autouse=True)
+def _each_codec(request: pytest.FixtureRequest) -> None:
+    """Every test here is run with replies read in either way."""
+    _codec[:] = [request.param]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +113,8 @@ def a_public_dns(
             )
             for number, server in enumerate(servers)
         ]
-        if clock is None:
-            view = open_public_view(settings, timing, lambda: NOW)
-        else:
-            view = open_public_view(settings, timing, lambda: NOW, lambda: next(clock))
+        monotonic = time.monotonic if clock is None else lambda: next(clock)
+        view = open_public_view(settings, timing, lambda: NOW, monotonic, *_codec)
         yield Public(servers, view)
 
 

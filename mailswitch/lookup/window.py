@@ -1,0 +1,295 @@
+"""Many questions under way at one vantage: one state machine, without a task or future for each of them.
+
+Work goes into a window of open inquiries; each try of one is pending under its port and id until its inquiry is over.
+
+Facts:
+
+- NXDOMAIN and NODATA are answers and not asked for again; SERVFAIL and REFUSED are no answers and may pass
+  (RFC 2308 §7); retries are bounded and spaced (RFC 9520 §3.1).
+- A server that does not know EDNS says FORMERR or NOTIMP, and is asked again without (RFC 6891 §7).
+- An answer to an earlier try is as good as one to the last: it repeats that try's id, port and letter case.
+- The last of several tries is in lower case, for the few servers that do not repeat the case of a question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+
+import dns.flags
+import dns.message
+import dns.rcode
+
+from mailswitch.lookup.answers import read_reply
+from mailswitch.lookup.fast_codec import FastCodec
+from mailswitch.lookup.inquiry import Inquiry, Try
+from mailswitch.lookup.pacing import DEAD_AFTER, Standing
+from mailswitch.lookup.ports import MAX_UNDER_WAY, PORTS, Ports
+from mailswitch.lookup.queries import Entropy, query_packet, question
+from mailswitch.lookup.replies import Again, Reply, Unreliable
+from mailswitch.lookup.vantages import Timing, Transport, VantageSettings
+from mailswitch.lookup.wire import Heard, Query, exchange_over_tcp, matched, not_reachable
+
+__all__ = ["Window"]
+
+_PAUSE_SECONDS = 0.05
+_TICK_SECONDS = 0.05
+_HEADER_OCTETS = 12
+_EDNS_UNKNOWN = frozenset({dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS})
+_MAY_BE_TOO_FAST = frozenset({dns.rcode.SERVFAIL, dns.rcode.REFUSED})
+
+
+class Window:
+    """One vantage's window; used for one batch of work, within one event loop.
+
+    ``supply`` gives the next inquiry or None, ``done`` takes it with its reply and may make more to be supplied;
+    ``remaining`` tells the seconds left until the sweep's deadline.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: VantageSettings,
+        timing: Timing,
+        remaining: Callable[[], float],
+        standing: Standing,
+        codec: FastCodec | None,
+        supply: Callable[[], Inquiry | None],
+        done: Callable[[Inquiry, Reply], None],
+    ) -> None:
+        self._settings = settings
+        self._timing = timing
+        self._timeout = timing.timeout.total_seconds()
+        self._limit = min(timing.concurrency, MAX_UNDER_WAY)
+        self._remaining = remaining
+        self._standing = standing
+        self._codec = codec
+        self._supply = supply
+        self._done = done
+        self._entropy = Entropy()
+        self._loop = asyncio.get_running_loop()
+        self._ports = Ports(settings)
+        self._fresh: list[Inquiry] = []
+        self._open: set[Inquiry] = set()
+        self._pending: dict[int, Try] = {}
+        self._sent = tuple(deque[Try]() for _ in range(timing.tries))
+        self._again: list[tuple[float, int, Inquiry]] = []
+        self._turns = itertools.count()
+        self._streams: dict[asyncio.Task[Heard], Inquiry] = {}
+        self._pause = _TICK_SECONDS
+
+    async def work_off(self) -> None:
+        """Put inquiries until none is supplied and none is open."""
+        with self._ports:
+            try:
+                while True:
+                    left = self._remaining()
+                    if left <= 0:
+                        self._end_everything()
+                    else:
+                        self._fill(left)
+                    if not (self._open or self._fresh):
+                        return
+                    await self._ports.wait(min(left, self._pause))
+                    self._take_in()
+            finally:
+                for stream in self._streams:
+                    stream.cancel()
+                await asyncio.gather(*self._streams, return_exceptions=True)
+
+    def _fill(self, left: float) -> None:
+        """Send what is due and what there is room for, as fast as the pace allows."""
+        now = self._loop.time()
+        self._pause = _TICK_SECONDS
+        while self._has_due(now) or self._has_fresh(now):
+            wait = self._standing.pace.wait(now)
+            if wait:
+                self._pause = min(self._pause, wait)
+                if wait >= left:
+                    self._end_unsent()
+                return
+            inquiry = heapq.heappop(self._again)[2] if self._has_due(now) else self._fresh.pop()
+            self._open.add(inquiry)
+            inquiry.turn = None
+            inquiry.tries += 1
+            self._standing.retries += inquiry.tries > 1
+            self._send(inquiry, now)
+
+    def _has_due(self, now: float) -> bool:
+        """Whether there is anything to be tried again by now; what was answered meanwhile is dropped."""
+        while self._again:
+            due, turn, inquiry = self._again[0]
+            if inquiry.turn == turn:
+                return due <= now
+            heapq.heappop(self._again)
+        return False
+
+    def _has_fresh(self, now: float) -> bool:
+        """Whether there is an inquiry to be put and room for it; none is put to a vantage that is taken for dead."""
+        while not self._fresh and len(self._open) < self._limit:
+            inquiry = self._supply()
+            if inquiry is None:
+                return False
+            if self._standing.is_given_up(now, self._timeout):
+                reason = f"it left {DEAD_AFTER} questions in a row without a reply, and is hardly asked any more"
+                self._done(inquiry, Unreliable(reason))
+            else:
+                self._fresh.append(inquiry)
+        return bool(self._fresh) and len(self._open) < self._limit
+
+    def _send(self, inquiry: Inquiry, now: float) -> None:
+        """Put an inquiry once more; all but the last of several tries have their letter case mixed."""
+        is_case_mixed = inquiry.tries == 1 or inquiry.tries < self._timing.tries
+        asked = question(self._entropy.mixed_case(inquiry.wire) if is_case_mixed else inquiry.wire, inquiry.rdtype)
+        port = self._entropy.octets(1)[0] % PORTS if inquiry.port is None else (inquiry.port + 1) % PORTS
+        key = port << 16 | self._entropy.number()
+        while key in self._pending:
+            key = port << 16 | self._entropy.number()
+        query = Query(query_packet(key & 0xFFFF, asked, has_edns=inquiry.has_edns), asked)
+        self._standing.pace.sent()
+        if self._settings.transport is Transport.TCP:
+            self._stream(inquiry, query)
+            return
+        inquiry.port = port
+        try:
+            self._ports.send(port, query.packet)
+        except OSError as error:
+            self._failed(inquiry, not_reachable(error), _PAUSE_SECONDS)
+            return
+        inquiry.keys.append(key)
+        inquiry.current = self._pending[key] = Try(inquiry, key, query, now)
+        self._sent[inquiry.tries - 1].append(inquiry.current)
+
+    def _stream(self, inquiry: Inquiry, query: Query) -> None:
+        """Go on over TCP; whatever comes over UDP from now on is late."""
+        self._forget(inquiry)
+        seconds = min(self._timeout, self._remaining())
+        stream = self._loop.create_task(exchange_over_tcp(query, self._settings, seconds))
+        stream.add_done_callback(lambda _: self._ports.wake())
+        self._streams[stream] = inquiry
+
+    def _take_in(self) -> None:
+        """Take in whatever came, and what did not come in time."""
+        now = self._loop.time()
+        for port, error in self._ports.broken():
+            for one in [each for key, each in self._pending.items() if key >> 16 == port]:
+                if one.inquiry.current is one:
+                    self._failed(one.inquiry, not_reachable(error), _PAUSE_SECONDS)
+        for port, packet in self._ports.arrived():
+            self._received(port, packet, now)
+        for stream in [stream for stream in self._streams if stream.done()]:
+            self._judge(self._streams.pop(stream), stream.result())
+        for number, sent in enumerate(self._sent):
+            self._expire(sent, now - self._patience(number))
+
+    def _patience(self, number: int) -> float:
+        if number == self._timing.tries - 1:
+            return self._timeout
+        return min(self._timeout, self._standing.trips.patience(number))
+
+    def _expire(self, sent: deque[Try], before: float) -> None:
+        while sent:
+            one = sent[0]
+            if one.inquiry.current is one:
+                if one.sent_at > before:
+                    return
+                self._standing.pace.unanswered()
+                self._failed(one.inquiry, Unreliable(f"no answer within {self._timeout:.3g} s", Again.ALWAYS), 0.0)
+            sent.popleft()
+
+    def _received(self, port: int, packet: bytes, now: float) -> None:
+        one = self._pending.get(port << 16 | int.from_bytes(packet[:2])) if len(packet) >= _HEADER_OCTETS else None
+        if one is None:
+            self._standing.strays += 1
+            return
+        reply = self._codec.read(packet, one.query.asked) if self._codec is not None else None
+        if reply is None:
+            self._read_by_dnspython(one, packet, now)
+        else:
+            self._standing.trips.add(now - one.sent_at)
+            self._standing.heard()
+            self._finish(one.inquiry, reply)
+
+    def _read_by_dnspython(self, one: Try, packet: bytes, now: float) -> None:
+        heard = matched(packet, packet[:2], one.query.asked)
+        if heard is None:
+            self._standing.strays += 1
+            return
+        self._standing.trips.add(now - one.sent_at)
+        if isinstance(heard, dns.message.Message) and heard.flags & dns.flags.TC:
+            self._stream(one.inquiry, one.query)
+        elif one.inquiry.current is one or not _is_failure(heard):
+            self._pending.pop(one.key)
+            self._judge(one.inquiry, heard)
+
+    def _judge(self, inquiry: Inquiry, heard: Heard) -> None:
+        """Take in what dnspython read, or what went wrong."""
+        reply: Reply
+        if isinstance(heard, Unreliable):
+            reply = heard
+        else:
+            if heard.rcode() in _EDNS_UNKNOWN and inquiry.has_edns:
+                inquiry.has_edns = False
+                self._standing.heard()
+                self._send(inquiry, self._loop.time())
+                return
+            if heard.rcode() in _MAY_BE_TOO_FAST:
+                self._standing.pace.refused()
+            reply = read_reply(heard, inquiry.name, inquiry.rdtype)
+        if isinstance(reply, Unreliable):
+            self._failed(inquiry, reply, _PAUSE_SECONDS)
+        else:
+            self._standing.heard()
+            self._finish(inquiry, reply)
+
+    def _failed(self, inquiry: Inquiry, reply: Unreliable, pause: float) -> None:
+        """Try again after a pause in seconds, which doubles from try to try; or end the inquiry."""
+        tries, again = inquiry.tries, reply.again
+        if again is not Again.ALWAYS:
+            self._standing.heard()
+        if again is Again.NEVER or (again is Again.ONCE and tries > 1) or tries >= self._timing.tries:
+            if again is Again.ALWAYS:
+                self._standing.silent()
+            told = reply if tries == 1 else replace(reply, reason=f"{reply.reason} ({tries} tries)")
+            self._finish(inquiry, told)
+        else:
+            inquiry.current, inquiry.turn = None, next(self._turns)
+            heapq.heappush(self._again, (self._loop.time() + pause * 2 ** (tries - 1), inquiry.turn, inquiry))
+
+    def _forget(self, inquiry: Inquiry) -> None:
+        for key in inquiry.keys:
+            self._pending.pop(key, None)
+        inquiry.keys.clear()
+        inquiry.current = inquiry.turn = None
+
+    def _finish(self, inquiry: Inquiry, reply: Reply) -> None:
+        self._forget(inquiry)
+        self._open.discard(inquiry)
+        self._done(inquiry, reply)
+
+    def _end_unsent(self) -> None:
+        """End what would have to wait for longer than the sweep lasts."""
+        for _, turn, inquiry in self._again:
+            if inquiry.turn == turn:
+                self._finish(inquiry, self._too_late())
+        self._again.clear()
+        while self._fresh:
+            self._done(self._fresh.pop(), self._too_late())
+        while (unsent := self._supply()) is not None:
+            self._done(unsent, self._too_late())
+
+    def _end_everything(self) -> None:
+        for inquiry in list(self._open):
+            self._finish(inquiry, self._too_late())
+        self._end_unsent()
+
+    def _too_late(self) -> Unreliable:
+        return Unreliable(f"the sweep's deadline of {self._timing.deadline} passed")
+
+
+def _is_failure(heard: Heard) -> bool:
+    return isinstance(heard, Unreliable) or heard.rcode() not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}

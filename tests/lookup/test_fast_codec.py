@@ -1,0 +1,251 @@
+"""The fast reading of replies: it may decline, never differ from dnspython's, never raise, never loop."""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import Iterator
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailswitch.core.names import DomainName
+from mailswitch.lookup.answers import read_reply
+from mailswitch.lookup.fast_codec import FastCodec
+from mailswitch.lookup.queries import query_packet, question, wire_form
+from mailswitch.lookup.replies import Found, Nothing, NotThere, Reply
+from mailswitch.lookup.wire import matched
+from mailswitch.simulation.public_dns import PublicDNSServer, parse_records
+from tests.support.nasty_dns import SOA, reply_to
+
+NAME = DomainName("moved.example")
+TYPES = (dns.rdatatype.MX, dns.rdatatype.A, dns.rdatatype.AAAA)
+RECORDS = """
+moved.example.   3600 IN MX 1 mx.other.example.
+moved.example.        IN MX 5 Backup.Other.example.
+moved.example.        IN A 192.0.2.26
+moved.example.        IN A 192.0.2.27
+moved.example.        IN AAAA 2001:db8::26
+moved.example.        IN AAAA ::ffff:192.0.2.1
+nullmx.example.       IN MX 0 .
+alias.example.        IN CNAME moved.example.
+text.example.         IN TXT "x"
+odd.example.          IN MX 1 a\\.b.example.
+far.example.          IN MX 1 mx.some.where.else.test.
+"""
+MUTATIONS = 50_000
+"""For each of four seeds."""
+
+
+def asked_for(text: str, rdtype: dns.rdatatype.RdataType) -> bytes:
+    return question(wire_form(DomainName(text)), rdtype)
+
+
+def by_dnspython(packet: bytes, asked: bytes, name: DomainName, rdtype: dns.rdatatype.RdataType) -> object:
+    """What the whole way through dnspython makes of a packet."""
+    message = matched(packet, packet[:2], asked)
+    if not isinstance(message, dns.message.Message) or message.flags & dns.flags.TC:
+        return message
+    return read_reply(message, name, rdtype)
+
+
+def read_both_ways(packet: bytes, asked: bytes, name: DomainName, rdtype: dns.rdatatype.RdataType) -> Reply | None:
+    """Return the fast reading, which is none or the same as dnspython's."""
+    fast = FastCodec().read(packet, asked)
+    assert fast is None or fast == by_dnspython(packet, asked, name, rdtype), packet.hex()
+    return fast
+
+
+def recorded() -> Iterator[tuple[DomainName, dns.rdatatype.RdataType, bytes, bytes]]:
+    """Replies of the simulated resolver to questions of every kind, and ones in the shape of other servers."""
+    server = PublicDNSServer(parse_records(RECORDS))
+    for text in ("moved", "nullmx", "alias", "text", "odd", "far", "nowhere"):
+        name = DomainName(f"{text}.example")
+        for rdtype in TYPES:
+            for has_edns in (True, False):
+                asked = asked_for(name.text, rdtype)
+                packet = server.answer(query_packet(4711, asked, has_edns=has_edns), over_tcp=False)
+                assert packet is not None
+                yield name, rdtype, asked, packet
+
+
+def shaped() -> Iterator[tuple[DomainName, dns.rdatatype.RdataType, bytes, bytes]]:
+    """Replies in shapes that other servers use."""
+    asked = asked_for(NAME.text, dns.rdatatype.MX)
+    query = query_packet(4711, asked, has_edns=True)
+    mx = ("moved.example. 60 IN MX 1 a.example.", "moved.example. 60 IN MX 1 b.a.example.")
+    packets = [
+        reply_to(query, *mx, authority=("example. 60 IN NS ns.example.",)),
+        reply_to(query, *mx, with_flags=dns.flags.AD),
+        reply_to(query, *mx, with_flags=dns.flags.AA),
+        reply_to(query, *mx, extended_errors=(3,)),
+        reply_to(query, *mx, rcode=dns.rcode.NXDOMAIN, authority=(SOA,)),
+        reply_to(query, authority=(SOA, "example. 60 IN NS ns.example.")),
+        reply_to(query, authority=("moved.example. 60 IN SOA . . 1 2 3 4 4294967295",)),
+        reply_to(query, authority=("other.test. 60 IN SOA . . 1 2 3 4 5",)),
+        reply_to(query, authority=("ved.example. 60 IN SOA . . 1 2 3 4 5",)),
+        reply_to(query, authority=(". 60 IN SOA . . 1 2 3 4 5",)),
+        reply_to(query, *(f"moved.example. 60 IN MX {n} mx{n}.example." for n in range(60))),
+    ]
+    yield from ((NAME, dns.rdatatype.MX, asked, packet) for packet in packets)
+
+
+CORPUS = [*recorded(), *shaped()]
+
+
+@pytest.mark.parametrize(
+    ("text", "rdtype", "meaning"),
+    [
+        ("moved.example", dns.rdatatype.MX, Found),
+        ("moved.example", dns.rdatatype.A, Found),
+        ("moved.example", dns.rdatatype.AAAA, Found),
+        ("nullmx.example", dns.rdatatype.MX, Found),
+        ("far.example", dns.rdatatype.MX, Found),
+        ("text.example", dns.rdatatype.MX, Nothing),
+        ("nowhere.example", dns.rdatatype.A, NotThere),
+        ("alias.example", dns.rdatatype.MX, type(None)),
+        ("odd.example", dns.rdatatype.MX, type(None)),
+    ],
+)
+def test_the_usual_replies_are_read_fast_and_others_declined(
+    text: str, rdtype: dns.rdatatype.RdataType, meaning: type[Reply | None]
+) -> None:
+    readings = [
+        read_both_ways(packet, asked, name, kind)
+        for name, kind, asked, packet in recorded()
+        if (name.text, kind) == (text, rdtype)
+    ]
+
+    assert [type(reading) for reading in readings] == [meaning] * 2
+
+
+@pytest.mark.parametrize("case", range(len(CORPUS)))
+def test_recorded_replies_are_read_as_dnspython_reads_them_and_so_is_every_beginning(case: int) -> None:
+    name, rdtype, asked, packet = CORPUS[case]
+    readings = [read_both_ways(packet[:size], asked, name, rdtype) for size in range(len(packet) + 1)]
+
+    assert set(map(type, readings[:-1])) == {type(None)}
+    assert read_both_ways(packet + b"\0", asked, name, rdtype) is None
+
+
+@pytest.mark.parametrize("seed", range(4))  # in four parts, so that they run side by side
+def test_mutated_replies_are_never_read_in_another_way(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - the same mutants each time
+    codec = FastCodec()
+    fast = 0
+    for _ in range(MUTATIONS):
+        name, rdtype, asked, packet = chance.choice(CORPUS)
+        mutant = mutated(chance, packet)
+        reading = codec.read(mutant, asked)
+        if reading is not None:
+            fast += 1
+            assert reading == by_dnspython(mutant, asked, name, rdtype), mutant.hex()
+
+    assert fast > MUTATIONS // 50  # else the mutants would have shown nothing
+
+
+def mutated(chance: random.Random, packet: bytes) -> bytes:
+    """Change, cut, double or insert a few octets, mostly behind the question, as a fuzzer does."""
+    mutant = bytearray(packet)
+    for _ in range(chance.choice((1, 1, 1, 2, 3))):
+        at = chance.randrange(2 if chance.random() < 0.2 else min(31, len(mutant) - 1), len(mutant))
+        match chance.randrange(8):
+            case 0:
+                mutant[at:] = mutant[at : at + chance.randrange(40)]
+            case 1:
+                mutant[at:at] = chance.randbytes(chance.randrange(1, 4))
+            case 2:
+                mutant[at : at + 2] = (0xC000 | chance.randrange(64)).to_bytes(2)
+            case 3:
+                mutant[at] ^= 1 << chance.randrange(8)
+            case 4:
+                mutant[at] = chance.choice((0, 1, 4, 63, 64, 127, 128, 191, 192, 255))
+            case 5:
+                mutant[at] = (mutant[at] + chance.choice((-1, 1))) % 256
+            case 6:
+                mutant[at : at + 2] = mutant[at : at + 2].swapcase()
+            case _:
+                mutant[at] = chance.randrange(256)
+        if len(mutant) < 32:
+            break
+    return bytes(mutant)
+
+
+OWNER = struct.Struct("!HHHIH")
+
+
+@given(
+    header=st.tuples(st.sampled_from([0x8180, 0x8080, 0x8183, 0x8580, 0x8380, 0x81A0]), st.integers(0, 2)),
+    rdata=st.lists(
+        st.tuples(
+            st.sampled_from([1, 15, 28, 6, 5]),
+            st.sampled_from([0, 60, 0x7FFFFFFF, 0x80000000]),
+            st.one_of(
+                st.binary(max_size=20),
+                st.builds(
+                    lambda preference, labels, end: (
+                        preference + b"".join(bytes((len(label),)) + label for label in labels) + end
+                    ),
+                    st.binary(min_size=2, max_size=2),
+                    st.lists(st.binary(min_size=1, max_size=5), max_size=3),
+                    st.one_of(st.just(b"\0"), st.integers(0xC000, 0xC050).map(lambda to: to.to_bytes(2))),
+                ),
+                st.binary(min_size=4, max_size=4),
+                st.binary(min_size=16, max_size=16),
+            ),
+        ),
+        max_size=4,
+    ),
+    rdtype=st.sampled_from(TYPES),
+    opt=st.sampled_from([b"", bytes.fromhex("00002904d0000000000000"), bytes.fromhex("00002904d0000080000000")]),
+)
+def test_generated_replies_are_never_read_in_another_way(
+    header: tuple[int, int],
+    rdata: list[tuple[int, int, bytes]],
+    rdtype: dns.rdatatype.RdataType,
+    opt: bytes,
+) -> None:
+    flags, authorities = header
+    asked = asked_for(NAME.text, rdtype)
+    answers = max(0, len(rdata) - authorities)
+    counts = struct.pack("!HHHHHH", 1, flags, 1, answers, len(rdata) - answers, bool(opt))
+    records = b"".join(OWNER.pack(0xC00C, kind, 1, ttl, len(data)) + data for kind, ttl, data in rdata)
+
+    reading = read_both_ways(counts + asked + records + opt, asked, NAME, rdtype)
+
+    assert reading is None or isinstance(reading, Found | Nothing | NotThere)
+
+
+@given(tail=st.binary(max_size=60), flags=st.sampled_from([0x8180, 0x8183]), answers=st.integers(0, 3))
+def test_no_octets_behind_a_question_make_the_reading_raise_or_differ(tail: bytes, flags: int, answers: int) -> None:
+    asked = asked_for(NAME.text, dns.rdatatype.MX)
+    packet = struct.pack("!HHHHHH", 1, flags, 1, answers, 0 if answers else 1, 0) + asked + tail
+
+    reading = read_both_ways(packet, asked, NAME, dns.rdatatype.MX)
+
+    assert reading is None or isinstance(reading, Found | Nothing | NotThere)
+
+
+@pytest.mark.parametrize("asked", [b"", asked_for("other.example", dns.rdatatype.MX)])
+@pytest.mark.parametrize("size", [0, 1, 2, 11, 12, 40])
+def test_short_packets_and_other_questions_are_declined(asked: bytes, size: int) -> None:
+    packet = reply_to(query_packet(1, asked_for(NAME.text, dns.rdatatype.MX), has_edns=True))
+
+    assert FastCodec().read(packet[:size], asked) is None
+
+
+def test_exchanges_are_one_value_however_often_they_are_read() -> None:
+    codec = FastCodec()
+    name, _, asked, packet = CORPUS[0]
+    first, second = codec.read(packet, asked), codec.read(packet, asked)
+
+    assert name == NAME
+    assert isinstance(first, Found)
+    assert isinstance(second, Found)
+    assert {id(mx.exchange) for mx in first.mx} == {id(mx.exchange) for mx in second.mx}

@@ -1,0 +1,69 @@
+"""Queries written as octets are what dnspython writes, and nothing in them can be foretold."""
+
+from __future__ import annotations
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rdatatype
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailswitch.core.names import DomainName
+from mailswitch.lookup.answers import wire_name
+from mailswitch.lookup.queries import Entropy, query_packet, question, wire_form
+
+LABEL = st.binary(min_size=1, max_size=20)
+
+
+@given(labels=st.lists(LABEL, max_size=8), ident=st.integers(0, 65535), has_edns=st.booleans())
+def test_a_query_is_what_dnspython_writes(labels: list[bytes], ident: int, has_edns: bool) -> None:
+    owner = dns.name.Name([*(label.lower() for label in labels), b""])
+    name = DomainName(owner.to_text())
+    theirs = dns.message.make_query(
+        wire_name(name), "AAAA", use_edns=0 if has_edns else -1, payload=1232, id=ident, flags=dns.flags.RD
+    )
+
+    ours = query_packet(ident, question(wire_form(name), dns.rdatatype.AAAA), has_edns=has_edns)
+
+    assert ours == theirs.to_wire()
+
+
+@pytest.mark.parametrize("text", [".", r"\@", "a", r"a\.b.example", r"\000\255.example", "x" * 63 + ".example"])
+def test_names_of_every_kind_have_dnspythons_wire_form(text: str) -> None:
+    assert wire_form(DomainName(text)) == wire_name(DomainName(text)).to_wire()
+
+
+@given(labels=st.lists(LABEL, min_size=1, max_size=8))
+def test_mixing_case_changes_letters_only(labels: list[bytes]) -> None:
+    plain = dns.name.Name([*(label.lower() for label in labels), b""]).to_wire()
+    assert plain is not None
+
+    mixed = Entropy().mixed_case(plain)
+
+    assert mixed.lower() == plain
+    assert [len(label) for label in dns.name.from_wire(mixed, 0)[0].labels] == [*map(len, labels), 0]
+
+
+def test_each_letter_is_its_own_toss() -> None:
+    entropy = Entropy()
+    plain = wire_form(DomainName("a-name-with-so-many-letters-that-chance-is-out-of-the-question.example"))
+
+    assert len({entropy.mixed_case(plain) for _ in range(100)}) == 100
+
+
+def test_no_octet_of_the_source_is_used_twice() -> None:
+    draws = iter(range(8))
+    entropy = Entropy(lambda count: bytes((next(draws),)) * count)
+
+    taken = [entropy.octets(1500) for _ in range(8)]
+
+    assert [set(octets) for octets in taken] == [{0}, {0}, {1}, {1}, {2}, {2}, {3}, {3}]
+
+
+def test_ids_take_every_octet_value() -> None:
+    entropy = Entropy()
+    idents = [entropy.number() for _ in range(5000)]
+
+    assert {ident >> 8 for ident in idents} == {ident & 0xFF for ident in idents} == set(range(256))
