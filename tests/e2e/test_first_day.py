@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from mailswitch.simulation.first_day import BEHIND_FILTERS, HERE, KNOWN, UNKNOWN, first_day
 from tests.support.worlds import Staged
 
 
+@pytest.mark.timeout(400)  # 400 names and 140 changes with simulated panels; seconds on an idle machine
 def test_the_first_day_of_an_old_server(staged: Staged, tmp_path: Path) -> None:
     """Report, review, apply what was reviewed, see what is left and why: as the README walks through it."""
     play = staged(first_day())
