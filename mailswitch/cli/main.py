@@ -29,6 +29,8 @@ _COMMANDS = {
     for name, module, summary in (
         ("report", "report", "Show what would change and why; changes nothing."),
         ("once", "once", "Make one pass and apply what the mode allows."),
+        ("run", "run", "Be the daemon; what systemd starts."),
+        ("recheck", "recheck", "Ask the running daemon to look at domains now."),
         ("explain", "explain", "Tell everything about one domain."),
         ("status", "status", "Tell how the last pass went on each server."),
         ("history", "history", "List the changes on record."),

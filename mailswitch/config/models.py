@@ -150,6 +150,12 @@ class LimitsSection(fields.Section):
     )
 
 
+def _kept(value: timedelta) -> timedelta:
+    if value < timedelta(days=30):
+        raise ValueError("has to be at least 30d: limits and guards look back, and so will you")
+    return value
+
+
 class ScheduleSection(fields.Section):
     """When the daemon looks."""
 
@@ -158,6 +164,11 @@ class ScheduleSection(fields.Section):
     )
     jitter: fields.Duration = Field(
         default=timedelta(minutes=10), description="Random delay added, so that servers do not ask at once."
+    )
+    keep: Annotated[fields.PositiveDuration, AfterValidator(_kept)] = Field(
+        default=timedelta(days=400),
+        description="How long the ledger keeps what is over: passes, changes, names that are gone; at least 30d. "
+        "What is not settled and what tells whose a switch is stays.",
     )
 
 

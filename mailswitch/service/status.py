@@ -43,6 +43,7 @@ def status_of(setup: Setup, *, stale_after: timedelta) -> Status:
             servers=tuple(_server(one.name, passes.get(one.name), now, stale_after) for one in setup.servers),
             last_run=reader.last_run(),
             paused=reader.pause(),
+            next_pass=_next_pass(setup, reader, known),
             unsettled=len(unsettled),
             refused_mail=tuple(name for one in setup.servers for name in _refused(one, owned[one.name])),
             problems=(
@@ -53,6 +54,12 @@ def status_of(setup: Setup, *, stale_after: timedelta) -> Status:
         )
     finally:
         reader.close()
+
+
+def _next_pass(setup: Setup, reader: LedgerReader, known: set[str]) -> datetime | None:
+    """Return when a daemon looks next, if one is running: one that was killed left its intentions behind."""
+    moments = [moment for server, moment in reader.next_passes().items() if server in known]
+    return min(moments) if moments and setup.ledger.has_daemon() else None
 
 
 def _server(name: str, last: ServerPass | None, now: datetime, stale_after: timedelta) -> ServerStatus:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 from mailswitch.config.providers import load_table
-from mailswitch.config.servers import ServerSection
+from mailswitch.config.servers import ServerSection, is_this_machine
 from mailswitch.config.settings import Settings, local_additions, policy_for
 from mailswitch.config.values import Transport as WrittenTransport
+from mailswitch.core.mx import Address
+from mailswitch.evidence.source import MailLogSettings, PostfixLogs
 from mailswitch.ledger.health import inspect
 from mailswitch.ledger.place import file_of, open_place
 from mailswitch.lookup.probe import probe
@@ -25,6 +28,8 @@ from mailswitch.plesk.transport import TransportLimits
 from mailswitch.plesk.xml_api import XmlApiSettings, open_xml_api
 from mailswitch.service.doctor import LedgerState, VantageState
 from mailswitch.service.install.host import Host
+from mailswitch.service.observers import PassObserver
+from mailswitch.service.local_evidence import MailLogSource, UnreadLog
 from mailswitch.service.ports import LedgerPlace, Panel, PublicView
 from mailswitch.service.setup import ManagedServer, Setup
 
@@ -60,6 +65,12 @@ def setup_of(settings: Settings) -> Setup:
         now=utc_now,
         new_run_id=new_run_id,
     )
+
+
+def observers_of(settings: Settings) -> tuple[PassObserver, ...]:
+    """Return who is told how the daemon fares, beside its log."""
+    del settings
+    return ()
 
 
 def ledger_of(settings: Settings) -> LedgerPlace:
@@ -136,7 +147,19 @@ def _server(settings: Settings, server: ServerSection) -> ManagedServer:
         networks=additions.networks,
         hosts=additions.hosts,
         is_confirmed=additions.is_confirmed,
+        mail_log=mail_log_of(server),
     )
+
+
+def mail_log_of(server: ServerSection) -> MailLogSource:
+    """Return the mail log of a server that runs on this machine, or of which there is a copy on it."""
+    written = server.mail_log
+    if not written.read:
+        return UnreadLog("no mail log is read (mail_log: off)")
+    if not written.paths and not is_this_machine(server):
+        return UnreadLog("no mail log is read: the server is another machine")
+    own = tuple(ip_network(one) if isinstance(one, Address) else one for one in written.mynetworks)
+    return PostfixLogs(MailLogSettings(paths=written.paths, own_networks=own))
 
 
 def panel_opener(settings: Settings, server: ServerSection) -> Callable[[], Panel]:

@@ -27,7 +27,7 @@ from mailswitch.core.errors import (
 )
 
 COMMANDS = (
-    "report once explain status history revert switch pin unpin approve pause resume config doctor demo"
+    "report once run recheck explain status history revert switch pin unpin approve pause resume config doctor demo"
 )  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def test_completion_offers_commands_without_importing_them(
     monkeypatch.setenv("COMP_CWORD", "1")
 
     assert main([]) == 0
-    assert capsys.readouterr().out.split() == ["plain,report", "plain,revert", "plain,resume"]
+    assert capsys.readouterr().out.split() == ["plain,report", "plain,recheck", "plain,revert", "plain,resume"]
 
 
 def test_completion_offers_the_program_s_options(

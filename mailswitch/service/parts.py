@@ -1,0 +1,49 @@
+"""What one configuration makes of the daemon; another one replaces all of it."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from mailswitch.config.settings import Settings
+from mailswitch.core.timetable import Timetable
+from mailswitch.service.audience import OpenObservers
+from mailswitch.service.setup import Setup
+
+__all__ = ["Parts", "parts_of"]
+
+_MOST_SILENT_READS = 3
+"""A panel's answer may take three times its read time-out (`mailswitch.plesk.transport.TransportLimits`)."""
+_MARGIN = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What one configuration makes of the daemon."""
+
+    setup: Setup
+    timetable: Timetable
+    keep: timedelta
+    """How long the ledger remembers what is over."""
+    ledger: str = field(repr=False)
+    """Names the ledger, to notice that another one is configured."""
+    longest_silence: timedelta
+    """The longest that a pass which makes progress may take without a sign of it."""
+    open_observers: OpenObservers
+
+
+def parts_of(settings: Settings, setup: Setup, open_observers: OpenObservers) -> Parts:
+    """Return what checked settings make of the daemon."""
+    batches = -(-len(setup.servers) // setup.most_panels_at_once)
+    slowest = max(server.read_timeout for server in settings.servers)
+    return Parts(
+        setup=setup,
+        timetable=Timetable(
+            interval=settings.schedule.interval, jitter=settings.schedule.jitter, seed=socket.gethostname()
+        ),
+        keep=settings.schedule.keep,
+        ledger=settings.ledger,
+        longest_silence=settings.dns.deadline + batches * _MOST_SILENT_READS * slowest + _MARGIN,
+        open_observers=open_observers,
+    )
