@@ -332,6 +332,21 @@ def test_an_error_that_names_no_site_is_never_guessed_to_be_the_next_one() -> No
     assert len(odd) == 1
 
 
+def test_an_operation_that_does_not_work_for_now_is_a_failure_to_try_again_and_no_answer() -> None:
+    with pytest.raises(PanelFailure, match="1023") as caught:
+        replies.switches(prefs(error(1023)), [5, 7])
+
+    assert (caught.value.code, caught.value.is_passing) == ("unavailable", True)
+
+
+@pytest.mark.parametrize("code", [1013, 1026])
+def test_an_operation_with_a_lasting_error_leaves_its_sites_unknown(code: int) -> None:
+    found, _, odd = replies.switches(prefs(error(code)), [5, 7])
+
+    assert found == {5: UNKNOWN, 7: UNKNOWN}
+    assert len(odd) == 1
+
+
 def test_the_only_error_about_the_only_site_asked_for_is_about_that_site() -> None:
     found, faults, _ = replies.switches(prefs(error(1013)), [5])
 

@@ -105,6 +105,15 @@ def test_a_kept_name_says_what_would_move_it(switch: Switch, claim: Claim, words
     assert steps(entry).startswith(words)
 
 
+def test_mode_report_is_not_said_to_turn_anything_on() -> None:
+    entry = an_entry(
+        domain=a_domain(switch=Switch.OFF), decision=a_decision(Verdict.KEEP), history=a_history(claim=Claim.OURS)
+    )
+
+    assert "mode report turns nothing on" in steps(entry, Mode.REPORT)
+    assert "turned on at once" not in steps(entry, Mode.REPORT)
+
+
 @pytest.mark.parametrize("code", [*Guard, *Route])
 def test_there_is_advice_for_every_guard_and_route(code: str) -> None:
     assert advice(code)
