@@ -57,7 +57,7 @@ class Reason:
     text: str
 
 
-@dataclass(frozen=True, slots=True, order=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeSeen:
     """One MX record with the addresses its exchange was seen at."""
 
@@ -65,6 +65,11 @@ class ExchangeSeen:
     exchange: DomainName
     addresses: tuple[Address, ...]
     """Sorted by version and value; empty where none are known."""
+
+    @property
+    def order(self) -> tuple[int, DomainName]:
+        """What exchanges are sorted by: addresses of two versions cannot be compared."""
+        return self.preference, self.exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +193,7 @@ def _implicit(observation: Observation, identity: ServerIdentity, ttl: timedelta
 def _published(
     observation: Observation, published: Published, identity: ServerIdentity, providers: ProviderTable
 ) -> Opinion:
-    seen = tuple(sorted(_seen(observation, record) for record in published.records))
+    seen = tuple(_seen(observation, record) for record in sorted(published.records))
     hosts = [_Host(entry, observation.host(entry.exchange), identity) for entry in seen if not entry.exchange.is_root]
     if not hosts:
         return _plain(observation, Route.NO_MAIL, _NULL_MX, published.ttl)

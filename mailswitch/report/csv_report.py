@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
+from operator import attrgetter
 
 from mailswitch.core.reports import DomainReport, PassReport, ServerReport
 from mailswitch.report.clean import printable
@@ -75,7 +76,7 @@ def _row(server: ServerReport, entry: DomainReport) -> tuple[str, ...]:
         domain.switch.value,
         finding.route.value,
         finding.provider or "",
-        "; ".join(f"{seen.preference} {seen.exchange}" for seen in sorted(finding.exchanges)),
+        "; ".join(f"{seen.preference} {seen.exchange}" for seen in sorted(finding.exchanges, key=attrgetter("order"))),
         decision.verdict.value,
         "true" if decision.is_on_review else "false",
         str(finding.vantages),

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from operator import attrgetter
 from typing import NoReturn, TypeVar
 
 from mailswitch.core.domain import Kind, Switch
@@ -92,7 +93,7 @@ def domain_fields(entry: DomainReport) -> dict[str, object]:
         "switch": domain.switch.value,
         "route": finding.route.value,
         "provider": finding.provider,
-        "mx": [exchange_fields(seen) for seen in sorted(finding.exchanges, key=_exchange_order)],
+        "mx": [exchange_fields(seen) for seen in sorted(finding.exchanges, key=attrgetter("order"))],
         "decision": decision.verdict.value,
         "on_review": decision.is_on_review,
         "vantages": finding.vantages,
@@ -114,10 +115,6 @@ def exchange_fields(seen: ExchangeSeen) -> dict[str, object]:
 def reason_fields(reason: Reason) -> dict[str, object]:
     """Return one reason with the keys it has in every JSON document."""
     return {"code": str(reason.code), "text": reason.text}
-
-
-def _exchange_order(seen: ExchangeSeen) -> tuple[int, str]:
-    return seen.preference, seen.exchange.text
 
 
 def _server(server: ServerReport) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from operator import attrgetter
 
 from mailswitch.core.domain import Kind, Switch
 from mailswitch.core.ledger import Guard
@@ -110,7 +111,7 @@ def destination(entry: DomainReport) -> str:
     finding = entry.finding
     if finding.provider is not None:
         return finding.provider
-    names = list(dict.fromkeys(str(seen.exchange) for seen in sorted(finding.exchanges)))
+    names = list(dict.fromkeys(str(seen.exchange) for seen in sorted(finding.exchanges, key=attrgetter("order"))))
     if not names:
         return finding.because
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""

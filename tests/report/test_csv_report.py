@@ -116,3 +116,10 @@ def test_whatever_the_names_every_row_has_its_columns_and_no_cell_is_dangerous(r
     assert {len(row) for row in found} == {len(COLUMNS)}
     assert not [cell for row in found for cell in row if cell.lstrip()[:1] in set("=+-@\t\r")]
     assert not any(category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for character in text.replace("\r\n", ""))
+
+
+def test_an_exchange_listed_twice_with_addresses_of_both_versions_is_no_trouble() -> None:
+    exchanges = tuple(an_exchange(addresses=(found,)) for found in ("2001:db8::25", "203.0.113.25"))
+    report = a_report(a_server(an_entry(finding=a_finding(exchanges=exchanges))))
+
+    assert len(rows(report)) == 1
