@@ -69,7 +69,9 @@ class DnsSection(fields.Section):
         "Default: the unfiltered services of Quad9, Cloudflare and Google.",
     )
     timeout: fields.PositiveDuration = Field(
-        default=timedelta(seconds=3), description="How long to wait for one answer."
+        default=timedelta(seconds=3),
+        description="How long to wait for one answer at most; all tries but the last wait as long as "
+        "the vantage's round trips say.",
     )
     tries: int = Field(
         default=3, ge=1, le=10, description="Attempts at one question before a vantage counts as silent."
@@ -78,7 +80,17 @@ class DnsSection(fields.Section):
         default=timedelta(minutes=30), description="How long all lookups of one pass may take; what is left is unknown."
     )
     concurrency: int = Field(default=64, ge=1, le=10_000, description="Questions under way at the same time.")
-    rate: int = Field(default=50, ge=1, le=100_000, description="Questions a second to one vantage.")
+    rate: int = Field(
+        default=50,
+        ge=1,
+        le=100_000,
+        description="Questions a second to one vantage at most; fewer while it loses or refuses many.",
+    )
+    codec: values.Codec = Field(
+        default=values.Codec.FAST,
+        description="Who reads answers: `fast` reads the usual ones itself and leaves all others to dnspython, "
+        "`dnspython` leaves it every answer.",
+    )
 
 
 class ProviderRow(fields.Section):

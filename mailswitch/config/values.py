@@ -18,6 +18,7 @@ from mailswitch.core.errors import InvalidName
 from mailswitch.core.mx import Address, address
 
 __all__ = [
+    "Codec",
     "Endpoint",
     "Transport",
     "address_or_network",
@@ -39,6 +40,13 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{64}\Z")
 _VERSION = re.compile(r"[0-9]{1,5}(?:\.[0-9]{1,5}){1,3}\Z")
 _BRACKETED = re.compile(r"\[([^\[\]]*)\](?::([0-9]+))?\Z")
 _DNS_PORT = 53
+
+
+class Codec(StrEnum):
+    """Who reads the answers of vantages."""
+
+    FAST = "fast"
+    DNSPYTHON = "dnspython"
 
 
 class Transport(StrEnum):

@@ -18,7 +18,7 @@ from mailswitch.ledger.health import inspect
 from mailswitch.ledger.place import file_of, open_place
 from mailswitch.lookup.probe import probe
 from mailswitch.lookup.survey import open_public_view
-from mailswitch.lookup.vantages import Timing, Transport, VantageSettings
+from mailswitch.lookup.vantages import Codec, Timing, Transport, VantageSettings
 from mailswitch.plesk.credentials import Credentials, Key, Login
 from mailswitch.plesk.fingerprint import presented_fingerprint
 from mailswitch.plesk.local_cli import LocalSettings, open_local
@@ -107,7 +107,8 @@ def timing_of(settings: Settings) -> Timing:
 
 def public_view_of(settings: Settings) -> PublicView:
     """Return public DNS, as the configured vantages see it."""
-    return open_public_view(vantages_of(settings), timing_of(settings), now=utc_now)
+    codec = Codec(settings.dns.codec.value)
+    return open_public_view(vantages_of(settings), timing_of(settings), now=utc_now, codec=codec)
 
 
 def vantage_prober(settings: Settings) -> tuple[Callable[[VantageSettings], VantageState], tuple[VantageSettings, ...]]:
