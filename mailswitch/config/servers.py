@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from mailswitch.config import fields, values
+from mailswitch.config import addresses, fields, values
 from mailswitch.core.policy import UnknownProvider
 
-__all__ = ["LocalSection", "ServerPolicy", "ServerSection", "TlsSection"]
+__all__ = ["LocalSection", "MailLogSection", "ServerPolicy", "ServerSection", "TlsSection", "is_this_machine"]
 
 
 class TlsSection(fields.Section):
@@ -49,6 +50,34 @@ class LocalSection(fields.Section):
     )
     confirmed: bool = Field(
         default=False, description="The addresses are complete, even though no name that is on routes here."
+    )
+
+
+def _written_as_word(value: object) -> object:
+    """Take ``mail_log: off`` (or ``on``) for the section that says the same."""
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word in {"off", "no", "false"}:
+        return {"read": "false"}
+    return {} if word in {"on", "yes", "true"} else value
+
+
+class MailLogSection(fields.Section):
+    """Postfix's log on the machine mailswitch runs on: who still sends mail to a name here."""
+
+    read: bool = Field(
+        default=True,
+        description="`false` reads no log; `mail_log: off` says the same. A server that is not this machine has none, "
+        "unless `paths` names a copy.",
+    )
+    paths: tuple[fields.ProgramPath, ...] = Field(
+        default_factory=tuple,
+        description="The logs; rotated and gzip-ed files beside them are read too. No message may be in two of them. "
+        "Default: the first there is of `/var/log/maillog`, `/var/log/mail.log` and `/usr/local/psa/var/log/maillog`.",
+    )
+    mynetworks: tuple[fields.AddressOrNetwork, ...] = Field(
+        default_factory=tuple,
+        description="Addresses and networks that are not outside, as Postfix's `mynetworks`; loopback and the "
+        "server's own addresses never are.",
     )
 
 
@@ -100,6 +129,7 @@ class ServerSection(fields.Section):
     )
     tls: TlsSection = Field(default_factory=TlsSection)
     local: LocalSection = Field(default_factory=LocalSection)
+    mail_log: Annotated[MailLogSection, BeforeValidator(_written_as_word)] = Field(default_factory=MailLogSection)
     accept_full_off: bool = Field(
         default=False,
         description="Turn off even where Plesk only has the full off, which also stops the site's own sending.",
@@ -113,3 +143,8 @@ class ServerSection(fields.Section):
     )
     chunk: int = Field(default=250, ge=1, le=500, description="Domains asked about in one call (`get_prefs`).")
     policy: ServerPolicy = Field(default_factory=ServerPolicy)
+
+
+def is_this_machine(server: ServerSection) -> bool:
+    """Whether a server's panel is on the machine this program runs on, as far as its configuration tells."""
+    return server.panel == "local" or addresses.is_loopback_host(urlsplit(server.url or "").hostname or "")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from mailswitch.core.domain import Network
 from mailswitch.core.names import DomainName
+from mailswitch.core.words import counted, duration
 
-__all__ = ["Deliveries", "Evidence", "LogReading", "MailCount", "MailLog", "NoEvidence", "Traffic"]
+__all__ = ["Deliveries", "Evidence", "LogReading", "MailCount", "MailLog", "NoEvidence", "Traffic", "outside_in_words"]
 
 
 _PREFIX_LENGTH = {4: 24, 6: 48}
@@ -99,3 +102,16 @@ class Gathered:
     """What is new since the look before."""
     problem: str | None = None
     """Why the log does not speak for today; None where all is well."""
+
+
+def outside_in_words(deliveries: Collection[Deliveries], now: datetime) -> str | None:
+    """Return how much mail came from outside, and the network that sent most of it; None where there was none."""
+    by_network: Counter[str] = Counter()
+    for one in deliveries:
+        by_network[str(one.network)] += one.messages
+    if not by_network:
+        return None
+    network, most = max(by_network.items(), key=lambda item: (item[1], item[0]))
+    ago = duration(now - max(one.last for one in deliveries))
+    whence = f"from {network}" if most == by_network.total() else f"{most} of them from {network}"
+    return f"{counted(by_network.total(), 'message')} from outside in 7 days, {whence}, the last {ago} ago"

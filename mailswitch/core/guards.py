@@ -12,17 +12,27 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from mailswitch.core.domain import HostedDomain, Platform, Switch
-from mailswitch.core.evidence import Deliveries, Evidence, MailLog, NoEvidence
+from mailswitch.core.evidence import Deliveries, Evidence, MailLog, NoEvidence, outside_in_words
 from mailswitch.core.history import caching_time, confirmation_window, is_confirmed, needed_spread
 from mailswitch.core.ledger import Approval, Claim, DomainHistory, Guard, Pin
 from mailswitch.core.policy import HERE_ROUTES, Mode, Policy, Route, UnknownProvider
 from mailswitch.core.quorum import Finding
 from mailswitch.core.words import counted, duration
 
-__all__ = ["GUARDS", "NEVER_LOCAL_GUARDS", "Case", "Panel", "alias_routed_here", "not_managed", "stops_sending"]
+__all__ = [
+    "GUARDS",
+    "LOG_SPAN",
+    "NEVER_LOCAL_GUARDS",
+    "Case",
+    "Panel",
+    "alias_routed_here",
+    "not_managed",
+    "stops_sending",
+]
 
 _NO_LOG = NoEvidence("no mail log is read")
-_LOG_SPAN = timedelta(days=7)
+LOG_SPAN = timedelta(days=7)
+"""How far back a mail log has to reach to say anything, and is looked into."""
 _FLAPPING_SPAN = timedelta(days=7)
 _FLAPPING_TURNS = 2
 _STILL_RECEIVING_MESSAGES = 3
@@ -142,7 +152,8 @@ def _still_receiving(case: Case) -> str | None:
         messages, days = sum(one.messages for one in group), len({one.day for one in group})
         if messages >= _STILL_RECEIVING_MESSAGES and days >= _STILL_RECEIVING_DAYS:
             ago = duration(case.now - max(one.last for one in group))
-            return f"{messages} messages from {network} in 7 days, the last {ago} ago: somebody relays to us"
+            told = f"{messages} messages from {network} in 7 days, the last {ago} ago"
+            return f"{told}: looks like a filter that relays back"
     return None
 
 
@@ -152,7 +163,7 @@ def _recent(case: Case) -> list[Deliveries]:
         case NoEvidence():
             return []
         case MailLog(outside=outside):
-            return [delivery for delivery in outside if delivery.last >= case.now - _LOG_SPAN]
+            return [delivery for delivery in outside if delivery.last >= case.now - LOG_SPAN]
         case _ as never:
             assert_never(never)
 
@@ -192,9 +203,10 @@ def _lacking_evidence(case: Case) -> str | None:
         case NoEvidence(reason=reason):
             return f"and nothing shows that no mail is relayed back ({reason})"
         case MailLog(covers=covers):
-            if covers < _LOG_SPAN:
+            if covers < LOG_SPAN:
                 return f"and the mail log covers only {duration(covers)} of the 7 days needed"
-            return "and the mail log shows outside deliveries here" if _recent(case) else None
+            told = outside_in_words(_recent(case), case.now)
+            return None if told is None else f"and the mail log shows {told}"
         case _ as never:
             assert_never(never)
 

@@ -27,7 +27,16 @@ from mailswitch.core.names import DomainName, NamePattern
 from mailswitch.core.notices import NoticeMemory
 from mailswitch.core.policy import Route
 
-__all__ = ["EvidenceSource", "Ledger", "LedgerPlace", "LedgerReader", "Panel", "PublicView", "Sweep", "VantageCount"]
+__all__ = [
+    "EvidenceSource",
+    "Ledger",
+    "LedgerPlace",
+    "LedgerReader",
+    "Panel",
+    "PublicView",
+    "Sweep",
+    "VantageCount",
+]
 
 
 class Panel(Protocol):
@@ -96,7 +105,7 @@ class PublicView(Protocol):
 
 
 class EvidenceSource(Protocol):
-    """What one server itself knows about a name's mail (issue: local evidence)."""
+    """What one server itself knows about a name's mail."""
 
     def evidence(self, domain: HostedDomain) -> Evidence:
         """Return what the mail log shows for one hosted domain, or that there is no log to ask."""

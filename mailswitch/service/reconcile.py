@@ -16,6 +16,7 @@ from mailswitch.core.ledger import Run, ServerPass
 from mailswitch.core.limits import VantageFailures
 from mailswitch.core.policy import Mode
 from mailswitch.core.reports import (
+    Alert,
     PassReport,
     ServerError,
     ServerReport,
@@ -24,8 +25,9 @@ from mailswitch.core.reports import (
 )
 from mailswitch.service.apply import settle_open_intents
 from mailswitch.service.carry_out import Orders, carry_out
+from mailswitch.service.local_evidence import look_into_log
 from mailswitch.service.observe import Answered, Progress, Scope, Sighted, look, read_inventories
-from mailswitch.service.ports import Ledger, LedgerReader, Panel
+from mailswitch.service.ports import EvidenceSource, Ledger, LedgerReader, Panel
 from mailswitch.service.remarks import paused_alerts, server_pass, unsettled_alerts
 from mailswitch.service.reviewed import Reviewed, plan_refusal
 from mailswitch.service.setup import ManagedServer, Setup
@@ -61,6 +63,8 @@ class _Server:
     panel: Panel | None
     judgement: Judgement | None
     report: ServerReport
+    mail_alerts: tuple[Alert, ...] = ()
+    """What the server's mail log cannot speak for."""
 
 
 def dry_run(setup: Setup, request: PassRequest) -> PassReport:
@@ -106,7 +110,7 @@ def settle(setup: Setup, ledger: Ledger) -> None:
 def _pass(setup: Setup, request: PassRequest, reader: LedgerReader, ledger: Ledger | None) -> PassReport:
     """Look and judge; with a ledger to write also record and apply. A dry run is this without one."""
     with ExitStack() as stack:
-        report, servers = _judged(setup, request, reader, stack)
+        report, servers = _judged(setup, request, reader, ledger, stack)
         return report if ledger is None else _carried_out(setup, request, ledger, report, servers)
 
 
@@ -167,10 +171,10 @@ def _server_pass(request: PassRequest, report: PassReport, server: ServerReport)
 
 
 def _judged(
-    setup: Setup, request: PassRequest, reader: LedgerReader, stack: ExitStack
+    setup: Setup, request: PassRequest, reader: LedgerReader, ledger: Ledger | None, stack: ExitStack
 ) -> tuple[PassReport, list[_Server]]:
     started = setup.now()
-    judged, lookups = _servers(setup, request, reader, stack, started)
+    judged, lookups = _servers(setup, request, reader, ledger, stack, now=started)
     reports = tuple(one.report for one in judged)
     alerts = (alert for one in judged if one.judgement is not None for alert in one.judgement.alerts)
     report = PassReport(
@@ -181,7 +185,7 @@ def _judged(
         finished=setup.now(),
         plan=plan_of(reports),
         servers=reports,
-        alerts=(*unsettled_alerts(reader), *alerts),
+        alerts=(*unsettled_alerts(reader), *alerts, *(alert for one in judged for alert in one.mail_alerts)),
         pause=reader.pause(),
         is_partial=request.scope.is_partial,
         lookups=lookups,
@@ -190,7 +194,7 @@ def _judged(
 
 
 def _servers(
-    setup: Setup, request: PassRequest, reader: LedgerReader, stack: ExitStack, now: datetime
+    setup: Setup, request: PassRequest, reader: LedgerReader, ledger: Ledger | None, stack: ExitStack, *, now: datetime
 ) -> tuple[list[_Server], tuple[VantageFailures, ...]]:
     """Look at each server and judge it, one that fails is there with its error; and tell how the vantages fared."""
     chosen = [one for one in setup.servers if not request.scope.servers or one.name in request.scope.servers]
@@ -216,10 +220,31 @@ def _servers(
         if isinstance(failure, ServerError):
             judged.append(_Server(panel=None, judgement=None, report=_failed(one, failure)))
         else:
-            verdict = judge(_case(setup, request, reader, one=answered[one.name], sighted=sighted[one.name], now=now))
-            judged.append(_Server(panel=answered[one.name].panel, judgement=verdict, report=verdict.report))
+            judged.append(
+                _server(setup, request, reader, ledger, one=answered[one.name], sighted=sighted[one.name], now=now)
+            )
     # Counted over the whole sweep, so every server's are the same.
     return judged, next((seen.vantages for seen in sighted.values()), ())
+
+
+def _server(
+    setup: Setup,
+    request: PassRequest,
+    reader: LedgerReader,
+    ledger: Ledger | None,
+    *,
+    one: Answered,
+    sighted: Sighted,
+    now: datetime,
+) -> _Server:
+    """Look into a server's mail log and judge its names."""
+    log, evidence = None, one.server.evidence
+    if one.server.mail_log is not None:
+        log = look_into_log(one.server.mail_log, one.inventory, sighted.identity, reader=reader, ledger=ledger, now=now)
+        evidence = log
+    verdict = judge(_case(setup, request, reader, one=one, sighted=sighted, evidence=evidence, now=now))
+    mail_alerts = () if log is None else log.alerts()
+    return _Server(panel=one.panel, judgement=verdict, report=verdict.report, mail_alerts=mail_alerts)
 
 
 def _stop_if_asked(request: PassRequest) -> None:
@@ -228,7 +253,14 @@ def _stop_if_asked(request: PassRequest) -> None:
 
 
 def _case(
-    setup: Setup, request: PassRequest, reader: LedgerReader, *, one: Answered, sighted: Sighted, now: datetime
+    setup: Setup,
+    request: PassRequest,
+    reader: LedgerReader,
+    *,
+    one: Answered,
+    sighted: Sighted,
+    evidence: EvidenceSource,
+    now: datetime,
 ) -> ServerCase:
     return ServerCase(
         inventory=one.inventory,
@@ -242,7 +274,7 @@ def _case(
         approvals=reader.approvals(),
         changes=reader.changes(server=one.server.name, since=now - LONGEST_GAP),
         vantages=sighted.vantages,
-        evidence=one.server.evidence.evidence,
+        evidence=evidence.evidence,
         now=now,
         doubt=sighted.doubt,
         is_partial=bool(request.scope.names),

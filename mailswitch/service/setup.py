@@ -13,6 +13,7 @@ from mailswitch.core.mx import Address
 from mailswitch.core.names import NamePattern
 from mailswitch.core.policy import Mode, Policy
 from mailswitch.core.providers import ProviderTable
+from mailswitch.service.local_evidence import MailLogSource
 from mailswitch.service.ports import EvidenceSource, LedgerPlace, Panel, PublicView
 
 __all__ = ["ManagedServer", "NoMailLog", "Setup"]
@@ -44,6 +45,8 @@ class ManagedServer:
     """``local.hosts``."""
     is_confirmed: bool = False
     """``local.confirmed``."""
+    mail_log: MailLogSource | None = None
+    """The log that each pass looks into; None where ``evidence`` answers instead."""
     evidence: EvidenceSource = field(default_factory=NoMailLog)
 
     def opened(self) -> Panel:

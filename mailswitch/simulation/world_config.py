@@ -62,10 +62,12 @@ def configuration(
 
 
 def _server(panel: PanelPlace) -> dict[str, Any]:
+    # The log of the machine the simulation runs on is none of the simulated server's.
+    server = {"name": panel.name, "mail_log": "off"}
     if panel.plesk is not None:
-        return {"name": panel.name, "panel": "local", "plesk": str(panel.plesk)}
+        return {**server, "panel": "local", "plesk": str(panel.plesk)}
     return {
-        "name": panel.name,
+        **server,
         "panel": "xml-api",
         "url": panel.url,
         "secret_key_file": str(panel.key_file),

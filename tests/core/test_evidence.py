@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from ipaddress import ip_network
 
 import pytest
 
-from mailswitch.core.evidence import Deliveries
+from mailswitch.core.evidence import Deliveries, outside_in_words
 from tests.support.builders import NOW
 
 
@@ -25,3 +26,25 @@ def test_deliveries_of_another_width_are_refused_lest_one_sender_looks_like_many
 def test_deliveries_of_no_messages_are_refused(messages: int) -> None:
     with pytest.raises(ValueError, match="no deliveries"):
         Deliveries(day=NOW.date(), network=ip_network("198.51.100.0/24"), messages=messages, last=NOW)
+
+
+def _from(network: str, messages: int, hours_ago: int) -> Deliveries:
+    last = NOW - timedelta(hours=hours_ago)
+    return Deliveries(day=last.date(), network=ip_network(network), messages=messages, last=last)
+
+
+@pytest.mark.parametrize(
+    ("deliveries", "words"),
+    [
+        ([], None),
+        ([_from("192.0.2.0/24", 1, 3)], "1 message from outside in 7 days, from 192.0.2.0/24, the last 3 h ago"),
+        (
+            [_from("192.0.2.0/24", 2, 30), _from("198.51.100.0/24", 3, 5), _from("192.0.2.0/24", 2, 9)],
+            "7 messages from outside in 7 days, 4 of them from 192.0.2.0/24, the last 5 h ago",
+        ),
+    ],
+)
+def test_mail_from_outside_is_told_with_the_network_that_sent_most(
+    deliveries: list[Deliveries], words: str | None
+) -> None:
+    assert outside_in_words(deliveries, NOW) == words

@@ -1,0 +1,129 @@
+"""What a server's own mail log adds to a pass: read before judging, recorded unless it is a dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from ipaddress import ip_network
+from typing import Protocol
+
+from mailswitch.core.domain import HostedDomain, Inventory, Network, ServerIdentity
+from mailswitch.core.evidence import Deliveries, Evidence, Gathered, LogReading, MailCount, MailLog, NoEvidence, Traffic
+from mailswitch.core.guards import LOG_SPAN
+from mailswitch.core.names import DomainName
+from mailswitch.core.reports import Alert
+from mailswitch.core.words import duration
+from mailswitch.service.ports import Ledger, LedgerReader
+
+__all__ = ["LocalEvidence", "MailLogSource", "UnreadLog", "look_into_log"]
+
+_SILENCE = timedelta(days=1)
+"""A log whose newest line is older speaks of the past only: nobody writes it any more, or its writer is stuck."""
+
+
+class MailLogSource(Protocol):
+    """One server's mail log, read on from where the last look ended."""
+
+    def gather(
+        self, reading: LogReading | None, *, hosted: Iterable[DomainName], own: Iterable[Network], now: datetime
+    ) -> Gathered:
+        """Return what is new since ``reading`` for the ``hosted`` names; nothing is remembered here.
+
+        ``own`` are the server's addresses. A log that cannot be read is told in the answer.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadLog:
+    """The source of a server whose mail log is not read; satisfies MailLogSource."""
+
+    reason: str
+
+    def gather(self, *arguments: object, **more: object) -> Gathered:
+        """Say why there is nothing."""
+        del arguments, more
+        return Gathered(reading=None, problem=self.reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalEvidence:
+    """One server's mail log as one pass sees it; satisfies EvidenceSource."""
+
+    server: str
+    now: datetime
+    gathered: Gathered
+    reader: LedgerReader
+    unrecorded: Mapping[DomainName, tuple[MailCount, ...]] = field(default_factory=dict)
+    """What was gathered and is in no ledger."""
+
+    def evidence(self, domain: HostedDomain) -> Evidence:
+        """Return what the log shows of one hosted domain, or why it shows nothing.
+
+        Raises:
+            LedgerError: what was recorded cannot be read.
+        """
+        reading, silence = self.gathered.reading, self._silence()
+        if silence is not None or reading is None:
+            return NoEvidence(silence or "no mail log is read")
+        recorded = self.reader.mail_counts(self.server, domain.name, since=(self.now - LOG_SPAN).date())
+        counts = (*recorded, *self.unrecorded.get(domain.name, ()))
+        outside = tuple(
+            Deliveries(day=one.day, network=one.network, messages=one.messages, last=one.last)
+            for one in counts
+            if one.traffic is Traffic.OUTSIDE and one.network is not None
+        )
+        return MailLog(covers=self.now - reading.since, outside=outside)
+
+    def alerts(self) -> tuple[Alert, ...]:
+        """Say what the log cannot speak for, in every report of the server."""
+        lacking = self._silence()
+        if lacking is None and self.gathered.reading is not None:
+            covers = self.now - self.gathered.reading.since
+            if covers >= LOG_SPAN:
+                return ()
+            lacking = f"the mail log covers only {duration(covers)} of the 7 days needed"
+        text = (
+            f"{lacking}: names at hosts not known as mailbox hosts are held for review, and a filter that relays "
+            "back to this server would not be noticed"
+        )
+        return (Alert(code="mail-log", server=self.server, name=None, text=text),)
+
+    def _silence(self) -> str | None:
+        """Return why the log says nothing about today."""
+        if self.gathered.problem is not None:
+            return self.gathered.problem
+        reading = self.gathered.reading
+        if reading is None:
+            return "no mail log is read"
+        age = self.now - reading.until
+        return f"the newest line of the mail log is {duration(age)} old" if age > _SILENCE else None
+
+
+def look_into_log(
+    source: MailLogSource,
+    inventory: Inventory,
+    identity: ServerIdentity,
+    *,
+    reader: LedgerReader,
+    ledger: Ledger | None,
+    now: datetime,
+) -> LocalEvidence:
+    """Read what is new in a server's mail log, and with a ledger to write record it at once.
+
+    Raises:
+        LedgerError: the ledger cannot be read or written.
+    """
+    gathered = source.gather(
+        reader.mail_reading(inventory.server),
+        hosted=[domain.name for domain in inventory.domains],
+        own=[*(ip_network(address) for address in identity.addresses), *identity.networks],
+        now=now,
+    )
+    unrecorded: dict[DomainName, tuple[MailCount, ...]] = {}
+    if ledger is None:
+        for count in gathered.counts:
+            unrecorded[count.name] = (*unrecorded.get(count.name, ()), count)
+    elif gathered.reading is not None:
+        ledger.record_mail(inventory.server, gathered.reading, gathered.counts, today=now.date())
+    return LocalEvidence(server=inventory.server, now=now, gathered=gathered, reader=reader, unrecorded=unrecorded)
