@@ -65,12 +65,16 @@ def _key(entry: DomainReport) -> tuple[str, str]:
 def _in_order(report: ServerReport, orders: Orders) -> list[DomainReport]:
     """Return what is to be applied: mail that is being refused first."""
     on = [entry for entry in report.domains if entry.decision.verdict is Verdict.TURN_ON]
-    off = [
-        entry
-        for entry in report.domains
-        if entry.decision.verdict is Verdict.TURN_OFF or (orders.is_reviewed and entry.decision.is_on_review)
-    ]
+    reviewed = [_lifted(entry) if orders.is_reviewed else entry for entry in report.domains]
+    off = [entry for entry in reviewed if entry.decision.verdict is Verdict.TURN_OFF]
     return on + off
+
+
+def _lifted(entry: DomainReport) -> DomainReport:
+    """Return what a review makes of a name that only such guards hold as a review lifts."""
+    if not entry.decision.is_on_review:
+        return entry
+    return replace(entry, decision=replace(entry.decision, verdict=Verdict.TURN_OFF, is_on_review=False, holding=()))
 
 
 def _is_limited(entry: DomainReport, orders: Orders) -> bool:

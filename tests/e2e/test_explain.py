@@ -121,3 +121,20 @@ def test_each_server_that_hosts_it_explains(staged: Staged) -> None:
     assert "both.example, domain on web02" in out
 
     assert "domain on web01" not in play.ok("explain", "both.example", "--server", "web02")
+
+
+def test_a_name_on_two_servers_is_explained_for_both_and_as_json_for_one(staged: Staged) -> None:
+    second = (
+        "  - name: web02\n    version: '18.0.61'\n    addresses: ['203.0.113.20']\n    domains:\n"
+        "      - {name: here0.example, mail: on}\n"
+    )
+    play = staged(a_world(domains=second))
+
+    text = play.ok("explain", "here0.example")
+    problem = play.complains(2, "explain", "here0.example", "--format", "json")
+    document = play.json("explain", "here0.example", "--server", "web02")
+
+    assert "here0.example, domain on web01" in text
+    assert "here0.example, domain on web02" in text
+    assert "--server" in problem
+    assert document["server"] == "web02"

@@ -16,6 +16,7 @@ from mailswitch.core.ledger import Approval, Guard, Outcome, Pin
 from mailswitch.core.mx import NullMX
 from mailswitch.core.names import DomainName, NamePattern
 from mailswitch.core.policy import Confirmation, Limits, Mode, Policy, Route
+from mailswitch.core.table import Verdict
 from mailswitch.service.observe import Scope
 from mailswitch.service.reconcile import PassRequest, Reviewed, once
 from tests.support.builders import NOW
@@ -152,10 +153,9 @@ def test_a_reviewed_plan_applies_what_is_due_and_what_is_on_review(tmp_path: Pat
     assert outcomes_of(report) == {"moved.example": "done"}
     (change,) = scene.changes()
     assert change.is_reviewed
-    assert [reason.code for reason in entries_of(report)["moved.example"].decision.reasons][1:] == [
-        "unknown-provider",
-        "unconfirmed",
-    ]
+    decision = entries_of(report)["moved.example"].decision
+    assert (decision.verdict, decision.is_on_review) == (Verdict.TURN_OFF, False)
+    assert [reason.code for reason in decision.reasons][1:] == ["unknown-provider", "unconfirmed"]
 
 
 def test_a_reviewed_plan_also_lifts_the_approval_guard(tmp_path: Path) -> None:
