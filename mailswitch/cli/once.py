@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,15 +55,18 @@ def once(invocation: Invocation, *, is_applying: bool, plan: str | None, form: s
     from mailswitch.core.policy import Mode
     from mailswitch.service.reconcile import PassRequest
     from mailswitch.service.reconcile import once as one_pass
+    from mailswitch.service.telling import tell_once
 
     reviewed = None if plan is None else _reviewed(plan)
-    _, setup = session.opened(invocation)
+    settings, setup = session.opened(invocation)
     if reviewed is not None and setup.mode is Mode.REPORT and not is_applying:
         raise ConfigError("--plan: the mode is report, which applies nothing: add --apply")
+    started = time.monotonic()
     with session.progress_bar("asking public DNS") as progress:
         request = PassRequest(by=session.who(), is_enforcing=is_applying, reviewed=reviewed, progress=progress)
         found = one_pass(setup, request)
     session.written(None, rendered(found, form, is_verbose=verbose))
+    tell_once(settings, found, elapsed=timedelta(seconds=time.monotonic() - started), complain=session.complain)
     return pass_code(found)
 
 

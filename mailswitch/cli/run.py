@@ -29,13 +29,16 @@ def run(invocation: Invocation) -> int:
     from mailswitch.service.logs import LogObserver, open_log
     from mailswitch.service.parts import Parts, parts_of
     from mailswitch.service.systemd_notify import Notifier
-    from mailswitch.service.wiring import observers_of
+    from mailswitch.service.telling import observers_of
 
     log = open_log(sys.stderr, is_terminal=sys.stderr.isatty() and not os.environ.get("NO_COLOR"))
 
+    def complain(reason: str) -> None:
+        log.error("telling_failed", reason=reason)
+
     def load() -> Parts:
         settings, setup = session.opened(invocation)
-        return parts_of(settings, setup, lambda: (LogObserver(log), *observers_of(settings)))
+        return parts_of(settings, setup, lambda: (LogObserver(log), *observers_of(settings, complain)))
 
     has_ended = serve(load, notifier=Notifier.of(os.environ), log=log)
     if not has_ended:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mailswitch.service.setup import Setup
 
 __all__ = [
+    "complain",
     "format_option",
     "is_terminal",
     "opened",
@@ -140,6 +141,11 @@ def width() -> int | None:
 def say(text: str) -> None:
     """Print lines for people, with everything that could upset a terminal written out."""
     click.echo(printable(text, keep_newlines=True))
+
+
+def complain(text: str) -> None:
+    """Print lines to standard error: something went wrong that changes neither the result nor the exit code."""
+    click.echo(printable(f"mailswitch: {text}", keep_newlines=True), err=True)
 
 
 def say_json(document: Any) -> None:

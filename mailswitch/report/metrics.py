@@ -130,7 +130,7 @@ class Metrics:
     def exposition(self, *, now: datetime | None = None) -> bytes:
         """Return everything in Prometheus' text format; ages as of ``now``, and none for a file, where none grows."""
         with self._lock:
-            found = [*self._of_servers(now), *self._of_passes()]
+            found = [*self._of_servers(now), *self._of_names(), *self._of_passes()]
         registry = CollectorRegistry()
         registry.register(_Collected(found))
         return generate_latest(registry)
@@ -161,6 +161,9 @@ class Metrics:
             ("server",),
             {(name,): one.is_failing for name, one in by_server},
         )
+
+    def _of_names(self) -> Iterator[Metric]:
+        by_server = self._servers.items()
         yield _gauge(
             "domains",
             "Names by route and decision in the last pass over all of them.",

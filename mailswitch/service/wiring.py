@@ -28,7 +28,6 @@ from mailswitch.plesk.transport import TransportLimits
 from mailswitch.plesk.xml_api import XmlApiSettings, open_xml_api
 from mailswitch.service.doctor import LedgerState, VantageState
 from mailswitch.service.install.host import Host
-from mailswitch.service.observers import PassObserver
 from mailswitch.service.local_evidence import MailLogSource, UnreadLog
 from mailswitch.service.ports import LedgerPlace, Panel, PublicView
 from mailswitch.service.setup import ManagedServer, Setup
@@ -65,12 +64,6 @@ def setup_of(settings: Settings) -> Setup:
         now=utc_now,
         new_run_id=new_run_id,
     )
-
-
-def observers_of(settings: Settings) -> tuple[PassObserver, ...]:
-    """Return who is told how the daemon fares, beside its log."""
-    del settings
-    return ()
 
 
 def ledger_of(settings: Settings) -> LedgerPlace:

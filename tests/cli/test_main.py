@@ -27,7 +27,8 @@ from mailswitch.core.errors import (
 )
 
 COMMANDS = (
-    "report once run recheck explain status history revert switch pin unpin approve pause resume config doctor demo"
+    "report once run recheck explain status history revert switch pin unpin approve pause resume config doctor "
+    "notify install uninstall demo"
 )  # fmt: skip
 
 
