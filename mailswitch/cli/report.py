@@ -57,6 +57,7 @@ def report(
     4 changes are pending (only with --exit-code).
     """
     from mailswitch.service.observe import Scope
+    from mailswitch.service.privileges import as_caller
     from mailswitch.service.reconcile import PassRequest, dry_run
 
     names = session.typed_names(domains)
@@ -65,7 +66,8 @@ def report(
     with session.progress_bar("asking public DNS") as progress:
         found = dry_run(setup, PassRequest(by=session.who(), scope=scope, progress=progress))
     found = only_hosted(found, names)
-    session.written(output, rendered(found, form, is_verbose=verbose, is_file=output is not None))
+    with as_caller():
+        session.written(output, rendered(found, form, is_verbose=verbose, is_file=output is not None))
     return pass_code(found, is_telling_pending=is_telling)
 
 

@@ -64,7 +64,7 @@ def keeper_of(path: Path) -> Account | None:
     """
     shown = str(path)
     place, links = Path("/"), 0
-    pending = list(reversed((Path.cwd() / path).parts[1:]))
+    pending = list(reversed(_absolute(path).parts[1:]))
     while pending:
         part = pending.pop()
         place = place.parent if part == ".." else place / part
@@ -141,6 +141,18 @@ def as_caller() -> Iterator[None]:
         os.setgroups(former.groups)
         os.setegid(former.gid)
         os.seteuid(former.uid)
+
+
+def _absolute(path: Path) -> Path:
+    """Return a path from the root on, with its links and dots as they are written."""
+    if path.is_absolute():
+        return path
+    try:
+        return Path.cwd() / path
+    except OSError as error:
+        raise LedgerError(
+            f"cannot open the ledger {str(path)!r}: the working directory is gone; name it in full"
+        ) from error
 
 
 def _groups_of_caller() -> list[int]:

@@ -74,6 +74,25 @@ def test_a_link_the_service_planted_does_not_make_root_the_keeper(place: Path) -
     assert _uid(place / "var" / "deeper" / "ledger.db") == _SERVICE
 
 
+def test_a_working_directory_that_is_gone_matters_to_relative_paths_only(place: Path) -> None:
+    seen = _stepping(
+        place,
+        "from mailswitch.core.errors import LedgerError\n"
+        "from mailswitch.service.privileges import keeper_of\n"
+        "(path.parent.parent / 'gone').mkdir()\n"
+        "os.chdir(path.parent.parent / 'gone')\n"
+        "(path.parent.parent / 'gone').rmdir()\n"
+        "print(keeper_of(path).uid)\n"
+        "try:\n"
+        "    keeper_of(Path('ledger.db'))\n"
+        "except LedgerError as error:\n"
+        "    print(error)\n",
+    )
+
+    assert seen.startswith(f"{_SERVICE}\n")
+    assert "the working directory is gone" in seen
+
+
 def test_a_link_of_roots_is_followed(place: Path) -> None:
     (place / "there").symlink_to("var")
     (place / "whole").symlink_to(place / "there")
@@ -274,6 +293,18 @@ def test_what_root_pins_the_service_can_write_to(place: Path) -> None:
     assert "a.example" in listed.stdout
     assert {path.stat().st_uid for path in (place / "var").iterdir()} == {_SERVICE}
     assert (place / "var" / "ledger.db") in set((place / "var").iterdir())
+
+
+def test_a_report_s_file_is_written_as_root_who_named_it(place: Path) -> None:
+    (place / "own").mkdir(mode=0o700)
+
+    done = _run(_config(place), "report", "--output", str(place / "own" / "plan.txt"))
+
+    if _python() is None:
+        assert "cannot read the program" in done.stderr
+        return
+    assert done.returncode == 1  # nobody answers at the panel's address, and the report says so
+    assert (place / "own" / "plan.txt").stat().st_uid == 0
 
 
 @pytest.mark.parametrize("name", ["ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db.lock"])

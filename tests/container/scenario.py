@@ -1,0 +1,329 @@
+"""What happens to daemons, done to mailswitch on a real systemd: ``python -m tests.container.scenario TREE WORK``.
+
+Each step says what it saw and how long that took, and ends the whole with exit code 1 when it is not as it must be.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mailswitch.core.domain import Switch
+from mailswitch.simulation.misbehaviour import WRITES, Fault, Misbehaviour
+from mailswitch.simulation.state import PanelState
+from tests.container.machine import Broken, Container, until
+
+_ROOT = Path(__file__).parents[2]
+_PROGRAM = "/opt/mailswitch/bin/mailswitch"
+_CONFIG = "/etc/mailswitch/mailswitch.yaml"
+_FOLDER = "/var/lib/simulated-plesk"
+_MOVED = [f"moved{number}.example" for number in range(20)]
+_HERE = [f"here{number}.example" for number in range(20)]
+_POLICY = """
+confirm: {sightings: 1, window: 0s, unknown_provider_window: 0s}
+limits: {changes: 100, share: 100%}
+"""
+_STAGE_UNIT = f"""\
+[Unit]
+Description=A simulated Plesk and a simulated public DNS
+Before=mailswitch.service
+[Service]
+Type=notify
+WorkingDirectory=/usr/src/mailswitch
+ExecStart=/opt/mailswitch/bin/python -m tests.container.stage {_FOLDER}
+ExecReload=/bin/kill -HUP $MAINPID
+[Install]
+WantedBy=multi-user.target
+"""
+_SLOW = Misbehaviour(fault=Fault.SLOW, on=WRITES, seconds=0.7)
+_STOPPING_SECONDS = 20.0
+
+
+def tell(text: str) -> None:
+    """Print lines at once: what is read is a log that grows."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+class Scenario:
+    """The steps, in order; each finds what the one before left."""
+
+    def __init__(self, container: Container) -> None:
+        self.box = container
+        self.gone: set[str] = set()
+
+    def check(self, is_so: object, what: str) -> None:
+        """Say that something is as it must be, or end."""
+        if not is_so:
+            raise Broken(f"not so: {what}")
+        tell(f"   ok  {what}")
+
+    # ---- the world
+
+    @property
+    def panel(self) -> PanelState:
+        """The simulated panel's state, which lies in the container's folder."""
+        return PanelState(self.box.file(f"{_FOLDER}/panel.db"))
+
+    def publish(self) -> None:
+        """Write public DNS, in which the names of `gone` are at a large mailbox provider."""
+        lines = ["mail.plesk.example. 3600 IN A 203.0.113.10", "aspmx.l.google.com. 300 IN A 192.0.2.26"]
+        for name in (*_MOVED, *_HERE):
+            exchange = "aspmx.l.google.com." if name in self.gone else "mail.plesk.example."
+            lines.append(f"{name}. 300 IN MX 10 {exchange}")
+        self.box.file(f"{_FOLDER}/zone").write_text("\n".join(lines) + "\n")
+
+    def move(self, names: list[str]) -> None:
+        """Let customers move."""
+        self.gone |= set(names)
+        self.publish()
+        self.box.run("systemctl", "reload", "simulated-plesk")
+
+    def written(self) -> Counter[str]:
+        """Return how often each name's switch was written."""
+        return Counter(write.name.text for write in self.panel.writes())
+
+    def are_off(self, names: list[str]) -> bool:
+        return all(self.panel.switch_of(name) is Switch.OFF for name in names)
+
+    def mailswitch(self, *words: str, variables: Mapping[str, str] | None = None) -> str:
+        return self.box.run(_PROGRAM, *words, variables=variables)
+
+    def changes(self) -> list[dict[str, Any]]:
+        """Return the ledger's changes."""
+        found: list[dict[str, Any]] = json.loads(self.mailswitch("history", "--format", "json"))["changes"]
+        return found
+
+    def check_each_changed_once(self, names: list[str]) -> None:
+        """Check that each switch was written once and recorded as done once."""
+        times = self.written()
+        self.check(
+            {name: times[name] for name in names} == dict.fromkeys(names, 1), "each switch was written exactly once"
+        )
+        recorded = Counter(change["name"] for change in self.changes() if change["outcome"] == "done")
+        self.check(
+            {name: recorded[name] for name in names} == dict.fromkeys(names, 1),
+            "and is on record exactly once, as done",
+        )
+        self.check(not [change for change in self.changes() if change["outcome"] is None], "no intent is open")
+
+    # ---- the steps
+
+    def installing(self) -> None:
+        """Install by the README's steps, beside a simulated Plesk."""
+        self.box.file(_FOLDER).mkdir(mode=0o700)
+        self.publish()
+        commands = _readme_commands()
+        for command in commands:
+            if command.startswith(_PROGRAM):
+                break
+            self.box.run("sh", "-c", f"cd /usr/src/mailswitch && {command}", seconds=300)
+        self.box.file("/etc/systemd/system/simulated-plesk.service").write_text(_STAGE_UNIT)
+        self.box.run("systemctl", "enable", "--now", "simulated-plesk.service")
+        before = set(self.box.run("find", "/etc", "-newer", "/usr/sbin/plesk").split())
+        said = self.mailswitch("install", "--dry-run")
+        self.check(said.count("would ") == 6, "install --dry-run prints six steps")
+        after = set(self.box.run("find", "/etc", "-newer", "/usr/sbin/plesk").split())
+        self.check(after == before and not self.box.file(_CONFIG).exists(), "and does none")
+        (install,) = [command for command in commands if command.endswith(" install")]
+        tell(self.box.run("sh", "-c", install))
+
+    def the_first_pass(self) -> None:
+        """The service is ready, and its first pass has been made."""
+        self.check(self.box.is_active(), "the service is ready (Type=notify)")
+        entry, _ = self.box.next_event("pass_finished", 0, seconds=60)
+        self.check(entry["domains"] == 40 and entry["dry_run"], "the first pass saw 40 names, in mode report")
+        self.check("watching" in self.box.show("StatusText"), f"systemctl status says: {self.box.show('StatusText')}")
+        self.mailswitch("status")
+        self.check(True, "mailswitch status ends with 0")
+        self.check(self.written() == Counter(), "nothing was written")
+        again = self.mailswitch("install")
+        self.check(again.count("there already: ") == 6, "installing again changes nothing")
+        tell(
+            self.box.run(
+                "systemd-analyze", "security", "--no-pager", "--threshold=13", "mailswitch.service"
+            ).splitlines()[-1],
+        )
+
+    def secrets_and_owners(self) -> None:
+        """The key is root's and the service's; what root does beside the daemon stays the daemon's."""
+        listing = self.box.run("stat", "--format=%U:%G %a", _CONFIG, "/etc/mailswitch/panel.key").split("\n")
+        self.check(listing[:2] == ["root:mailswitch 640"] * 2, "configuration and key are root:mailswitch 0640")
+        key = self.box.file("/etc/mailswitch/panel.key").read_text().strip()
+        journal = self.box.run("journalctl", "--no-pager", "--output=verbose")
+        self.check(key not in journal, "the key is nowhere in the journal")
+        self.mailswitch("pin", _HERE[0], "--reason", "as root beside the daemon")
+        self.mailswitch("report", "--format", "json", "--output", "/root/plan.json")
+        owners = set(self.box.run("find", "/var/lib/mailswitch", "-printf", r"%u\n").split())
+        self.check(
+            owners == {"mailswitch"}, "after pin and report as root, all below /var/lib/mailswitch is the daemon's"
+        )
+        self.check(
+            self.box.run("stat", "--format=%U", "/root/plan.json").strip() == "root",
+            "and report --output wrote root's file",
+        )
+
+    def reloading(self) -> None:
+        """A broken configuration is refused; a good one is taken."""
+        config = self.box.file(_CONFIG)
+        good = config.read_text()
+        process = self.box.main_process()
+        config.write_text(good.replace("mode: report", "mode: everything\nno_such_key: 1"))
+        self.box.run("systemctl", "reload", "mailswitch")
+        refused, _ = self.box.next_event("configuration_refused", 1, seconds=20)
+        self.check(refused["reason"], f"refused, each problem in the journal: {refused['reason'][:90]}")
+        self.check(self.box.is_active() and self.box.main_process() == process, "and the same daemon still runs")
+        config.write_text(good.replace("mode: report", "mode: enforce") + _POLICY)
+        self.box.run("systemctl", "reload", "mailswitch")
+        self.box.next_event("configuration_reloaded", 0, seconds=20)
+        self.check(self.box.main_process() == process, "a good one is taken, without a restart")
+
+    def rechecking(self) -> None:
+        """A name somebody asks for is looked at within five seconds, also when Plesk's event handler asks."""
+        for words, variables in (
+            (("recheck", _HERE[1]), {}),
+            (("recheck", "--from-plesk", "site_dns_update"), {"NEW_DOMAIN_NAME": _HERE[2]}),
+        ):
+            passes = len(self.box.events("pass_finished"))
+            started = time.monotonic()
+            self.mailswitch(*words, variables=variables)
+            asked = time.monotonic() - started
+            entry, _ = self.box.next_event("pass_finished", passes, seconds=20)
+            took = time.monotonic() - started
+            self.check(asked < 5, f"{' '.join(words)} returned after {asked:.1f} s")
+            self.check(took - asked < 5 and entry["cause"] == "recheck", f"and was answered {took - asked:.1f} s later")
+
+    def killing(self) -> None:
+        """SIGKILL in the middle of an apply: restarted, settled, each change exactly once."""
+        names = _MOVED[:10]
+        restarts = int(self.box.show("NRestarts"))
+        self._apply_slowly(names, interrupt_after=3)
+        self.box.signal_daemon("KILL")
+        self.check(len(self.written()) < len(names), f"killed after {len(self.written())} of {len(names)} writes")
+        until(
+            "systemd has restarted it",
+            lambda: int(self.box.show("NRestarts")) > restarts and self.box.is_active(),
+            seconds=40,
+        )
+        until("all are off", lambda: self.are_off(names), seconds=90)
+        until("no intent is open", lambda: not [one for one in self.changes() if one["outcome"] is None], seconds=60)
+        self.panel.clear_misbehaviour()
+        self.check_each_changed_once(names)
+
+    def hanging(self) -> None:
+        """SIGSTOP: the watchdog ends it, and it is started again."""
+        restarts, process = int(self.box.show("NRestarts")), self.box.main_process()
+        self.box.signal_daemon("STOP")
+        took = until(
+            "the watchdog restarts it",
+            lambda: int(self.box.show("NRestarts")) > restarts and self.box.is_active(),
+            seconds=120,
+        )
+        self.check(
+            self.box.main_process() != process, f"a stopped daemon was replaced by the watchdog after {took:.0f} s"
+        )
+        journal = self.box.run("journalctl", "--unit=mailswitch.service", "--no-pager")
+        self.check("Watchdog timeout" in journal, "and the journal says: Watchdog timeout")
+
+    def stopping(self) -> None:
+        """Stopped during an apply: the change in flight is finished, and the end is clean."""
+        names = _MOVED[10:]
+        self._apply_slowly(names, interrupt_after=2)
+        started = time.monotonic()
+        self.box.run("systemctl", "stop", "mailswitch")
+        took = time.monotonic() - started
+        self.check(took < _STOPPING_SECONDS, f"stopped during an apply after {took:.1f} s")
+        self.check(self.box.show("Result") == "success", "with result success")
+        done = len([name for name in names if name in self.written()])
+        self.check(done < len(names), f"{done} of {len(names)} were written by then")
+        self.panel.clear_misbehaviour()
+        self.box.run("systemctl", "start", "mailswitch")
+        until("all are off", lambda: self.are_off(names), seconds=90)
+        until(
+            "the pass has ended",
+            lambda: len([one for one in self.changes() if one["outcome"] == "done"]) >= 20,
+            seconds=60,
+        )
+        self.check_each_changed_once(_MOVED)
+
+    def rebooting(self) -> None:
+        """The machine is started anew: it is back."""
+        passes = len(self.box.events("pass_finished"))
+        self.box.reboot()
+        until("the service is ready", self.box.is_active, seconds=60)
+        until("it made a pass", lambda: len(self.box.events("pass_finished")) > passes, seconds=60)
+        self.check(True, "after a reboot the service is ready again and has made its pass")
+        self.check_each_changed_once(_MOVED)
+        self.check(self.panel.violations() == (), "the panel saw no request that is not allowed")
+
+    def uninstalling(self) -> None:
+        """Taken away: everything on again, nothing left but the ledger."""
+        refused = self.box.try_run(_PROGRAM, "uninstall")
+        self.check(
+            refused.returncode == 2 and "--keep-off" in refused.stderr,
+            "uninstall asks what to do with 20 switches that are off",
+        )
+        tell(self.mailswitch("uninstall", "--restore"))
+        self.check(
+            all(self.panel.switch_of(name) is Switch.ON for name in _MOVED), "uninstall --restore turned all of them on"
+        )
+        self.check(not self.box.file("/etc/mailswitch").exists(), "the configuration and the key are gone")
+        self.check(not self.box.file("/etc/systemd/system/mailswitch.service").exists(), "so are the units")
+        self.check(
+            self.box.run("/usr/sbin/plesk", "bin", "event_handler", "--list").strip() == "", "and the event handlers"
+        )
+        self.check(self.box.run("/usr/sbin/plesk", "bin", "secret_key", "--list").strip() == "", "and the panel's key")
+        self.check(self.box.file("/var/lib/mailswitch/ledger.db").exists(), "the ledger stays")
+
+    def _apply_slowly(self, names: list[str], *, interrupt_after: int) -> None:
+        """Let names move, have them looked at, and return when so many of them were written."""
+        before = sum(self.written().values())
+        self.panel.misbehave(_SLOW, times=None)
+        self.move(names)
+        self.mailswitch("recheck", *names)
+        until("the apply is under way", lambda: sum(self.written().values()) - before >= interrupt_after, seconds=60)
+
+
+def _readme_commands() -> list[str]:
+    """Return the commands with which the README installs the daemon."""
+    text = (_ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = [
+        block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "python3 -m venv /opt/mailswitch" in block
+    ]
+    return [line.split("  #")[0].strip() for line in blocks[0].splitlines() if line.strip()]
+
+
+def main(tree: Path, work: Path) -> int:
+    """Boot the tree and do everything to it."""
+    # The drop-in makes the watchdog quick; everything else is as it is installed.
+    drop_in = tree / "etc/systemd/system/mailswitch.service.d"
+    drop_in.mkdir(parents=True)
+    (drop_in / "quick-watchdog.conf").write_text("[Service]\nWatchdogSec=20\nTimeoutAbortSec=5\n")
+    (tree / "var/log/journal").mkdir(exist_ok=True)
+    started = time.monotonic()
+    with Container(tree, work) as container:
+        scenario = Scenario(container)
+        steps = (
+            scenario.installing, scenario.the_first_pass, scenario.secrets_and_owners, scenario.reloading,
+            scenario.rechecking, scenario.killing, scenario.hanging, scenario.stopping, scenario.rebooting,
+            scenario.uninstalling,
+        )  # fmt: skip
+        for step in steps:
+            tell(f"-- {time.monotonic() - started:4.0f} s  {(step.__doc__ or '').splitlines()[0]}")
+            try:
+                step()
+            except Broken as error:
+                tell(f"   FAILED  {error}")
+                tell(container.try_run("journalctl", "--no-pager", "--lines=80").stdout)
+                return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
