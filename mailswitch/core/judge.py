@@ -49,7 +49,7 @@ class ServerCase:
     pins: tuple[Pin, ...]
     approvals: tuple[Approval, ...]
     changes: tuple[Change, ...]
-    """The server's changes of the last 7 days."""
+    """The server's changes of the last 30 days, for as long as an approval lives."""
     vantages: tuple[VantageFailures, ...]
     evidence: Callable[[HostedDomain], Evidence]
     now: datetime
@@ -167,8 +167,20 @@ def _lookups(case: ServerCase) -> _Lookups:
     for change in case.changes:
         if change.outcome is Outcome.DONE:
             turns[change.name].append(change.finished_at or change.intended_at)
-    approvals = {approval.name: approval for approval in case.approvals if approval.server == case.inventory.server}
+    approvals = {
+        approval.name: approval
+        for approval in case.approvals
+        if approval.server == case.inventory.server and not _is_spent(approval, turns.get(approval.name, []))
+    }
     return _Lookups(aliases=aliases, approvals=approvals, turns=turns)
+
+
+def _is_spent(approval: Approval, turned_at: list[datetime]) -> bool:
+    """Whether the switch was turned after the approval: a yes to one turn-off is none to the next one.
+
+    Otherwise it would turn off again, weeks later, what somebody has turned on against us meanwhile.
+    """
+    return any(at > approval.at for at in turned_at)
 
 
 def _entry(case: ServerCase, domain: HostedDomain, history: DomainHistory, lookups: _Lookups) -> DomainReport:

@@ -127,6 +127,20 @@ def test_the_order_of_the_inventory_does_not_matter() -> None:
     assert judge(replace(case, inventory=inventory)) == judge(case)
 
 
+def test_an_approval_is_spent_by_the_turn_off_it_was_given_for() -> None:
+    approval = an_approval(despite=frozenset(Guard))
+    back_on = {"moved.example": a_history(claim=Claim.RE_ENABLED)}
+    turned = a_change(intended_at=NOW - timedelta(hours=6), finished_at=NOW - timedelta(hours=6))
+    other = replace(turned, name=DomainName("other.example"))
+    approve = replace(ENFORCE, mode=Mode.APPROVE)
+
+    fresh = entry_of(a_server_case(approvals=(approval,), histories=back_on, policy=approve, changes=(other,)))
+    spent = entry_of(a_server_case(approvals=(approval,), histories=back_on, policy=approve, changes=(turned,)))
+
+    assert fresh.decision.verdict is Verdict.TURN_OFF
+    assert spent.decision.holding == (Guard.RE_ENABLED, Guard.APPROVAL)
+
+
 def test_pins_approvals_turns_and_evidence_reach_the_decision() -> None:
     def a_log(_: HostedDomain) -> Evidence:
         return MailLog(covers=7 * DAY)
