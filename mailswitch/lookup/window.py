@@ -70,6 +70,7 @@ class Window:
         self._codec = codec
         self._supply = supply
         self._done = done
+        self._too_late = Unreliable(f"the sweep's deadline of {timing.deadline} passed")
         self._entropy = Entropy()
         self._loop = asyncio.get_running_loop()
         self._ports = Ports(settings)
@@ -158,11 +159,19 @@ class Window:
         try:
             self._ports.send(port, query.packet)
         except OSError as error:
+            # The error may well be about packets sent before.
             self._failed(inquiry, not_reachable(error), _PAUSE_SECONDS)
+            self._break(port, error)
             return
         inquiry.keys.append(key)
         inquiry.current = self._pending[key] = Try(inquiry, key, query, now)
         self._sent[inquiry.tries - 1].append(inquiry.current)
+
+    def _break(self, port: int, error: OSError) -> None:
+        """Take note that nothing comes back to a port."""
+        for one in [each for key, each in self._pending.items() if key >> 16 == port]:
+            if one.inquiry.current is one:
+                self._failed(one.inquiry, not_reachable(error), _PAUSE_SECONDS)
 
     def _stream(self, inquiry: Inquiry, query: Query) -> None:
         """Go on over TCP; whatever comes over UDP from now on is late."""
@@ -176,9 +185,7 @@ class Window:
         """Take in whatever came, and what did not come in time."""
         now = self._loop.time()
         for port, error in self._ports.broken():
-            for one in [each for key, each in self._pending.items() if key >> 16 == port]:
-                if one.inquiry.current is one:
-                    self._failed(one.inquiry, not_reachable(error), _PAUSE_SECONDS)
+            self._break(port, error)
         for port, packet in self._ports.arrived():
             self._received(port, packet, now)
         for stream in [stream for stream in self._streams if stream.done()]:
@@ -275,20 +282,17 @@ class Window:
         """End what would have to wait for longer than the sweep lasts."""
         for _, turn, inquiry in self._again:
             if inquiry.turn == turn:
-                self._finish(inquiry, self._too_late())
+                self._finish(inquiry, self._too_late)
         self._again.clear()
         while self._fresh:
-            self._done(self._fresh.pop(), self._too_late())
+            self._done(self._fresh.pop(), self._too_late)
         while (unsent := self._supply()) is not None:
-            self._done(unsent, self._too_late())
+            self._done(unsent, self._too_late)
 
     def _end_everything(self) -> None:
         for inquiry in list(self._open):
-            self._finish(inquiry, self._too_late())
+            self._finish(inquiry, self._too_late)
         self._end_unsent()
-
-    def _too_late(self) -> Unreliable:
-        return Unreliable(f"the sweep's deadline of {self._timing.deadline} passed")
 
 
 def _is_failure(heard: Heard) -> bool:

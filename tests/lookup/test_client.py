@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import IPv4Address
 
@@ -16,9 +16,10 @@ import pytest
 
 from mailswitch.core.mx import MX
 from mailswitch.core.names import DomainName
-from mailswitch.lookup.client import Question, VantageClient
+from mailswitch.lookup.client import VantageClient
 from mailswitch.lookup.replies import Found, Nothing, NotThere, Reply, Unreliable
 from mailswitch.lookup.vantages import Codec, Timing, Transport, VantageSettings
+from tests.support.asking import replies_to, some_names
 from tests.support.nasty_dns import SOA, FromElsewhere, NastyDNS, reply_to
 
 NAME = DomainName("moved.example")
@@ -43,14 +44,6 @@ def client(server: NastyDNS, timing: Timing = PATIENT, transport: Transport = Tr
     return VantageClient(server.settings(transport), timing, lambda: 30.0, *_codec)
 
 
-async def replies_to(asking: VantageClient, names: Iterable[DomainName], rdtype: str = "MX") -> list[Reply]:
-    """Ask about all names at once; the replies are in the order of the names."""
-    questions = [(name, dns.rdatatype.from_text(rdtype)) for name in names]
-    told: dict[Question, Reply] = {}
-    await asking.ask_all(questions, told.__setitem__)
-    return [told[question] for question in questions]
-
-
 def asked(asking: VantageClient, name: DomainName = NAME, rdtype: str = "MX") -> Reply:
     return asyncio.run(replies_to(asking, [name], rdtype))[0]
 
@@ -59,10 +52,6 @@ def ask(
     server: NastyDNS, timing: Timing = PATIENT, *, rdtype: str = "MX", transport: Transport = Transport.UDP
 ) -> Reply:
     return asked(client(server, timing, transport), rdtype=rdtype)
-
-
-def some_names(*numbers: int) -> list[DomainName]:
-    return [DomainName(f"d{number}.example") for number in numbers]
 
 
 def framed(packet: bytes) -> bytes:

@@ -18,7 +18,7 @@ import dns.rrset
 
 from mailswitch.lookup.vantages import Transport, VantageSettings
 
-__all__ = ["SOA", "FromElsewhere", "NastyDNS", "reply_to"]
+__all__ = ["SOA", "FromElsewhere", "NastyDNS", "To", "reply_to"]
 
 SOA = "example. 900 IN SOA ns.example. root.example. 1 7200 900 1209600 60"
 
@@ -30,7 +30,15 @@ class FromElsewhere:
     packet: bytes
 
 
-Datagrams = Iterable[bytes | FromElsewhere]
+@dataclass(frozen=True, slots=True)
+class To:
+    """A datagram that is to go where an earlier query came from."""
+
+    source: tuple[str, int]
+    packet: bytes
+
+
+Datagrams = Iterable[bytes | FromElsewhere | To]
 
 
 def _silent(_: bytes) -> Datagrams:
@@ -102,6 +110,8 @@ class NastyDNS:
         for datagram in self._udp_answer(query):
             if isinstance(datagram, FromElsewhere):
                 self._other.sendto(datagram.packet, source)
+            elif isinstance(datagram, To):
+                self._udp.sendto(datagram.packet, datagram.source)
             else:
                 self._udp.sendto(datagram, source)
 
