@@ -78,8 +78,10 @@ class Reading:
     def feed(self, lines: list[bytes]) -> None:
         """Read whole lines, without their newlines."""
         self.lines += len(lines)
-        fitting = [line for line in lines if len(line) <= LONGEST_LINE]
-        self.unknown += len(lines) - len(fitting)
+        fitting = lines
+        if max(map(len, lines), default=0) > LONGEST_LINE:
+            fitting = [line for line in lines if len(line) <= LONGEST_LINE]
+            self.unknown += len(lines) - len(fitting)
         take, match, key, width, start = self.join.take, HEAD.match, b"", 1, 0
         ignored = False
         last: bytes | None = None
