@@ -22,7 +22,8 @@ def status(invocation: Invocation, *, form: str) -> int:
     """Tell how the last pass went on each server, how long ago, and what keeps mailswitch from its work.
 
     \b
-    Exit codes: 0 all is well; 1 it never ran, a server is stale or failing, or mail is refused that should be on.
+    Exit codes: 0 all is well; 1 it never ran or is paused, a server is stale, failing or held back by a limit, or mail
+    is refused that should be on.
     """
     from mailswitch.report.status import print_status, status_json
     from mailswitch.service.status import status_of

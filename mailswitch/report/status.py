@@ -29,6 +29,9 @@ _SHOWN_COUNTS = (
 )
 
 
+_LIMITS = frozenset({"limits.changes", "limits.share", "limits.unknown_share", "inventory-shrunk"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStatus:
     """How the last recorded pass went on one configured server."""
@@ -72,10 +75,13 @@ class Status:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether ``status`` may exit with 0: it ran, no server is stale or failing, and no mail is refused."""
+        """Whether ``status`` may exit with 0: it ran and is not paused, and nothing is stale, failing or refused.
+
+        A pause counts because it is forgotten so easily, and whoever monitors the exit code is to hear of it.
+        """
         has_failed = self.last_run is None or self.last_run.changes_failed > 0
         is_fine = all(server.is_healthy for server in self.servers)
-        return is_fine and not has_failed and not self.refused_mail and not self.problems
+        return is_fine and not (has_failed or self.paused or self.refused_mail or self.problems)
 
 
 def status_json(status: Status) -> str:
@@ -163,15 +169,15 @@ def _wrongs(status: Status) -> list[str]:
     if status.refused_mail:
         names = counted(len(status.refused_mail), "name")
         wrongs.append(f"Mail is refused for {names} that should be on again: {', '.join(status.refused_mail)}")
+    if status.paused is not None:
+        reason = f": {status.paused.reason}" if status.paused.reason else ""
+        since = shown_moment(status.paused.at)
+        wrongs.append(f"Paused by {status.paused.by} since {since}{reason}; mailswitch resume ends it")
     return [*wrongs, *status.problems]
 
 
 def _remarks(status: Status) -> list[str]:
     remarks = []
-    if status.paused is not None:
-        reason = f": {status.paused.reason}" if status.paused.reason else ""
-        since = shown_moment(status.paused.at)
-        remarks.append(f"Paused by {status.paused.by} since {since}{reason}; mailswitch resume ends it")
     if status.unsettled:
         intents = counted(status.unsettled, "change")
         remarks.append(f"{intents} without a known outcome: the next pass reads the switch and settles it")
@@ -182,7 +188,7 @@ def _row(server: ServerStatus) -> tuple[Part, ...]:
     if server.last_pass is None:
         state: Part = ("never looked at", BAD)
     elif server.error is not None:
-        state = ("failing", BAD)
+        state = ("refused by a limit" if server.error.code in _LIMITS else "failing", BAD)
     else:
         state = ("stale", BAD) if server.is_stale else ("ok", GOOD)
     ago = "" if server.age is None else f"{duration(server.age)} ago"

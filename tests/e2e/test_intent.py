@@ -154,7 +154,9 @@ def test_a_pause_is_shown_by_whoever_asks(play: Play) -> None:
     play.ok("once")
     play.ok("pause", "--reason", "data centre move")
 
-    assert "data centre move" in play.ok("status")
+    code, status, _ = play.run("status")
+    assert code == 1
+    assert "data centre move" in status
     assert "data centre move" in play.ok("report")
     assert "data centre move" in play.ok("explain", MOVED)
 

@@ -33,6 +33,7 @@ RUN = Run(
 )
 WELL = Status(now=NOW, mode=Mode.ENFORCE, servers=(SERVER,), last_run=RUN, next_pass=NOW + timedelta(minutes=57))
 NEVER = replace(SERVER, last_pass=None, age=None)
+LIMITED = replace(SERVER, error=ServerError(code="limits.changes", text="40 are too many"))
 FAILING = replace(SERVER, error=ServerError(code="unreachable", text="no answer"))
 
 
@@ -61,8 +62,22 @@ def test_a_status_without_trouble_is_healthy() -> None:
         (replace(WELL, servers=(FAILING,)), "unreachable: no answer"),
         (replace(WELL, refused_mail=("a.example", "b.example")), "Mail is refused for 2 names .* a.example, b.example"),
         (replace(WELL, problems=("the ledger is full",)), "the ledger is full"),
+        (replace(WELL, paused=a_pause()), "Paused by alice since 2026-03-01 11:00 UTC: migration of web01"),
+        (replace(WELL, paused=a_pause(reason=None)), "Paused by alice since 2026-03-01 11:00 UTC; mailswitch resume"),
+        (replace(WELL, servers=(LIMITED,)), r"web01 +refused by a limit +3 min ago +limits.changes: 40 are too many"),
     ],
-    ids=["never ran", "failed change", "stale", "server never seen", "server failing", "refused mail", "problem"],
+    ids=[
+        "never ran",
+        "failed change",
+        "stale",
+        "server never seen",
+        "server failing",
+        "refused mail",
+        "problem",
+        "paused",
+        "paused without a reason",
+        "refused by a limit",
+    ],
 )
 def test_each_trouble_makes_it_unhealthy_and_is_told(status: Status, words: str) -> None:
     assert not status.is_healthy
@@ -74,8 +89,6 @@ def test_each_trouble_makes_it_unhealthy_and_is_told(status: Status, words: str)
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (replace(WELL, paused=a_pause()), "Paused by alice since 2026-03-01 11:00 UTC: migration of web01"),
-        (replace(WELL, paused=a_pause(reason=None)), "Paused by alice since 2026-03-01 11:00 UTC; mailswitch resume"),
         (replace(WELL, unsettled=2), "2 changes without a known outcome"),
         (replace(WELL, warnings=("mode report watches nothing",)), "mode report watches nothing"),
         (replace(WELL, last_run=replace(RUN, finished=None)), r"\(not finished; run r1\)"),

@@ -222,11 +222,13 @@ def test_back_in_mode_report_with_switches_off_by_us_is_warned_of(scene: Scene) 
     assert found.warnings[0].startswith("1 switch is off by mailswitch, and in mode report nobody turns them on again")
 
 
-def test_a_pause_is_told(scene: Scene) -> None:
+def test_a_pause_is_told_and_unhealthy_until_it_ends(scene: Scene) -> None:
     scene.once()
     scene.pause()
 
     found = status(scene)
 
     assert found.paused is not None
-    assert found.is_healthy
+    assert not found.is_healthy
+    scene.resume()
+    assert status(scene).is_healthy
