@@ -55,7 +55,7 @@ class MailSection(fields.Section):
     )
     port: int = Field(default=25, ge=1, le=65_535, description="Its port.")
     timeout: fields.PositiveDuration = Field(
-        default=timedelta(seconds=10), description="How long the whole delivery may take."
+        default=timedelta(seconds=10), description="How long connecting may take, and then the delivery."
     )
 
 
@@ -79,7 +79,7 @@ class WebhookSection(fields.Section):
         description="PEM file with the authorities to trust instead of the system's; relative to this file.",
     )
     timeout: fields.PositiveDuration = Field(
-        default=timedelta(seconds=10), description="How long the whole exchange may take."
+        default=timedelta(seconds=10), description="How long connecting may take, and then the exchange."
     )
 
 

@@ -1,4 +1,4 @@
-"""What outlets share: foreign words made fit for a message, and the watch that ends what takes too long."""
+"""What outlets share: foreign words made fit for a message, and time-outs, for looking a name up too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from mailswitch.core.errors import OutletError
 
-__all__ = ["cleaned", "watched"]
+__all__ = ["cleaned", "opened", "watched"]
 
 _LONGEST = 300
 
@@ -21,6 +21,41 @@ def cleaned(text: str) -> str:
     return " ".join(line.split())[:_LONGEST]
 
 
+def opened(host: str, port: int, timeout: timedelta) -> socket.socket:
+    """Return a connection, made within a time-out that counts looking the name up, which has none of its own.
+
+    Raises:
+        OSError: nobody could be reached.
+    """
+    seconds = timeout.total_seconds()
+    turn = threading.Lock()
+    found: list[socket.socket | OSError] = []
+    is_abandoned = threading.Event()
+
+    def connect() -> None:
+        made: socket.socket | OSError
+        try:
+            made = socket.create_connection((host, port), seconds)
+        except OSError as error:
+            made = error
+        with turn:
+            found.append(made)
+            if is_abandoned.is_set() and isinstance(made, socket.socket):
+                made.close()
+
+    connecting = threading.Thread(target=connect, name="outlet", daemon=True)
+    connecting.start()
+    connecting.join(seconds)
+    with turn:
+        if not found:
+            is_abandoned.set()
+            raise TimeoutError("nobody could be reached in time")
+        made = found[0]
+    if isinstance(made, OSError):
+        raise made
+    return made
+
+
 @contextmanager
 def watched(
     timeout: timedelta, current: Callable[[], socket.socket | None], failure: Callable[[], OutletError]
@@ -28,7 +63,7 @@ def watched(
     """End the connection when the whole exchange takes too long, which a time-out for each read does not do.
 
     Args:
-        timeout: For everything within the block.
+        timeout: For everything within the block; the connection is there already.
         current: Returns the socket in use.
         failure: Makes what is raised when the time is over.
 

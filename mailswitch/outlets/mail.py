@@ -18,7 +18,7 @@ from email.utils import format_datetime
 
 from mailswitch.core.errors import OutletError
 from mailswitch.core.notices import Bulletin
-from mailswitch.outlets.failures import cleaned, watched
+from mailswitch.outlets.failures import cleaned, opened, watched
 
 __all__ = ["MailSettings", "MailWay"]
 
@@ -35,7 +35,7 @@ class MailSettings:
     host: str
     port: int
     timeout: timedelta
-    """For the whole delivery."""
+    """For connecting, and again for all the rest of the delivery."""
     helo: str
     """What this machine calls itself."""
 
@@ -70,6 +70,7 @@ class MailWay:
         settings = self._settings
         client = smtplib.SMTP(timeout=settings.timeout.total_seconds(), local_hostname=settings.helo)
         try:
+            client.sock = opened(settings.host, settings.port, settings.timeout)
             with watched(settings.timeout, lambda: client.sock, self._too_slow):
                 refused = self._delivered(client, self._message(bulletin, at))
         except (smtplib.SMTPException, OSError) as error:
@@ -82,7 +83,7 @@ class MailWay:
 
     def _delivered(self, client: smtplib.SMTP, message: EmailMessage) -> dict[str, tuple[int, bytes]]:
         """Hand the message over and return who was refused."""
-        code, greeting = client.connect(self._settings.host, self._settings.port)
+        code, greeting = client.getreply()
         if code != _READY:
             raise smtplib.SMTPConnectError(code, greeting)
         refused = client.send_message(message, from_addr=self._settings.sender, to_addrs=list(self._settings.to))

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from mailswitch.core.errors import OutletError
 from mailswitch.core.notices import Bulletin
-from mailswitch.outlets.failures import cleaned, watched
+from mailswitch.outlets.failures import cleaned, opened, watched
 
 __all__ = ["SIGNATURE_HEADER", "TIMESTAMP_HEADER", "WebhookSettings", "WebhookWay", "signature"]
 
@@ -42,7 +42,7 @@ class WebhookSettings:
     secret: str = field(repr=False)
     ca_file: Path | None = None
     timeout: timedelta
-    """For the whole exchange."""
+    """For connecting, and again for all the rest of the exchange."""
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
@@ -90,6 +90,7 @@ class WebhookWay:
             SIGNATURE_HEADER: signature(self._settings.secret, timestamp, body),
         }
         try:
+            self._socket = opened(self._host, self._port, self._settings.timeout)
             with watched(self._settings.timeout, lambda: self._socket, self._too_slow):
                 status, reason = self._exchange(body, headers)
         except (OSError, http.client.HTTPException) as error:
@@ -103,9 +104,7 @@ class WebhookWay:
             raise OutletError(f"{self._attempt}: the receiver said {status} {cleaned(reason)}; {hint}")
 
     def _exchange(self, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
-        timeout = self._settings.timeout.total_seconds()
-        self._socket = socket.create_connection((self._host, self._port), timeout)
-        if self._is_tls:
+        if self._is_tls and self._socket is not None:
             authority = None if self._settings.ca_file is None else str(self._settings.ca_file)
             context = ssl.create_default_context(cafile=authority)
             # In two steps, so that a handshake that never ends can be ended too.

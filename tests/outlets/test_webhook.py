@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import socket
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -132,6 +134,26 @@ def test_a_slow_receiver_costs_no_more_than_the_time_out(answer: dict[str, Any])
 def test_nobody_there_is_told() -> None:
     with pytest.raises(OutletError, match=r"notice not sent to the webhook at 127\.0\.0\.1 port \d+: nobody listens"):
         a_way(f"http://127.0.0.1:{closed_port()}/").send(BULLETIN, at=NOW)
+
+
+def test_a_name_that_nobody_looks_up_in_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up = threading.Event()
+    look_up = socket.getaddrinfo
+
+    def slow(*arguments: Any) -> Any:
+        looked_up.wait()
+        return look_up(*arguments)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    with WebhookSink() as sink:
+        with pytest.raises(OutletError, match="the receiver was silent"):
+            a_way(sink.url, timeout=timedelta(milliseconds=100)).send(BULLETIN, at=NOW)
+        looked_up.set()
+        connecting = [thread for thread in threading.enumerate() if thread.name == "outlet"]
+        for thread in connecting:
+            thread.join()
+
+    assert sink.posts == []
 
 
 def test_it_shows_neither_secret_nor_path() -> None:
