@@ -21,6 +21,8 @@ from mailswitch.report.clean import printable
 __all__ = ["Notifier"]
 
 _LONGEST_STATUS = 200
+_LONGEST_WAIT = 0.5
+"""Seconds for a socket that is full."""
 
 
 class Notifier:
@@ -69,7 +71,7 @@ class Notifier:
         if not self._address:
             return
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as speaker:
-            speaker.settimeout(1.0)
+            speaker.settimeout(_LONGEST_WAIT)
             speaker.connect(self._address)
             speaker.sendall("\n".join(lines).encode())
 

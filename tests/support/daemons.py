@@ -63,13 +63,6 @@ class Ear:
             except BlockingIOError:
                 return said
 
-    def hear(self, words: str, *, within: float = 30.0) -> str:
-        """Wait for something said that has the words in it, and return it."""
-        self._socket.settimeout(within)
-        while words not in (said := self._socket.recv(4096).decode()):
-            pass
-        return said
-
     def close(self) -> None:
         self._socket.close()
 
