@@ -104,6 +104,7 @@ def look_into_log(
     source: MailLogSource,
     inventory: Inventory,
     identity: ServerIdentity,
+    known: Iterable[DomainName],
     *,
     reader: LedgerReader,
     ledger: Ledger | None,
@@ -111,12 +112,14 @@ def look_into_log(
 ) -> LocalEvidence:
     """Read what is new in a server's mail log, and with a ledger to write record it at once.
 
+    Counted are the names hosted now and those ``known`` from before: what a panel leaves out once is not lost.
+
     Raises:
         LedgerError: the ledger cannot be read or written.
     """
     gathered = source.gather(
         reader.mail_reading(inventory.server),
-        hosted=[domain.name for domain in inventory.domains],
+        hosted={*known, *(domain.name for domain in inventory.domains)},
         own=[*(ip_network(address) for address in identity.addresses), *identity.networks],
         now=now,
     )

@@ -242,7 +242,9 @@ def _server(
     """Look into a server's mail log and judge its names."""
     log, evidence = None, one.server.evidence
     if one.server.mail_log is not None:
-        log = look_into_log(one.server.mail_log, one.inventory, sighted.identity, reader=reader, ledger=ledger, now=now)
+        log = look_into_log(
+            one.server.mail_log, one.inventory, sighted.identity, one.histories, reader=reader, ledger=ledger, now=now
+        )
         evidence = log
     verdict = judge(_case(setup, request, reader, one=one, sighted=sighted, evidence=evidence, now=now))
     mail_alerts = () if log is None else log.alerts()

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailswitch.core.evidence import LogReading
+from mailswitch.evidence.source import MailLogSettings, PostfixLogs, local_zone
 from tests.support.mail_logs import (
+    HOSTED,
+    NOW,
     arrival,
     dated,
     delivery,
@@ -400,3 +403,85 @@ def test_cut_and_rotated_anywhere_the_counts_are_the_same(
     assert tally(*looks) == _TOLD
     assert reading is not None
     assert json.loads(reading.bookmark)
+
+
+def test_lines_that_are_all_the_same_are_found_again_after_a_copy(log: Path) -> None:
+    """The last line may stand there many times; as many were read as were there."""
+    same = line(later(5), "anvil", "statistics")
+    write(log, [*_FIRST, same])
+    first = gathered(log)
+    write(log, [same, same])
+    second = gathered(log, first.reading)
+    write(log, [same, *_SECOND])
+    _moved_by_plesk(log)
+
+    third = gathered(log, second.reading)
+
+    assert tally(first, second, third) == {_OUTSIDE: 8}
+    assert third.reading is not None
+    assert third.reading.since == later(0)
+
+
+def test_a_short_log_is_known_again_by_its_last_line(log: Path) -> None:
+    log.write_text("Nov 23 08:00:00 web01 x: y\n")
+    first = gathered(log)
+    _copied_and_truncated(log)
+    write(log, _FIRST)
+
+    second = gathered(log, first.reading)
+
+    assert tally(second) == {_OUTSIDE: 5}
+    assert second.reading is not None
+    assert second.reading.since == later(0)
+
+
+def test_the_first_usual_place_that_there_is_is_read(tmp_path: Path) -> None:
+    places = (tmp_path / "none", tmp_path / "mail.log", tmp_path / "maillog")
+    write(places[1], _FIRST)
+    write(places[2], _SECOND)
+
+    found = PostfixLogs(MailLogSettings(places=places, zone=UTC)).gather(None, hosted=HOSTED, own=(), now=NOW)
+    nothing = PostfixLogs(MailLogSettings(places=places[:1], zone=UTC)).gather(None, hosted=HOSTED, own=(), now=NOW)
+
+    assert tally(found) == {_OUTSIDE: 5}
+    assert nothing.problem is not None
+    assert f"there is no mail log at {places[0]}" in nothing.problem
+
+
+def test_two_logs_are_read_as_far_as_both_reach(tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    write(first, _FIRST)
+    write(second, _SECOND)
+    source = PostfixLogs(MailLogSettings(paths=(first, second), zone=UTC))
+
+    found = source.gather(None, hosted=HOSTED, own=(), now=NOW)
+    again = source.gather(found.reading, hosted=HOSTED, own=(), now=NOW)
+
+    assert tally(found) == {_OUTSIDE: 8}
+    assert tally(again) == {}
+    assert found.reading is not None
+    assert (found.reading.since, found.reading.until) == (later(60), later(4))
+
+
+def test_counts_of_one_log_wait_while_the_other_cannot_be_read(tmp_path: Path) -> None:
+    """They would have no bookmark beside them, and be counted again."""
+    first, second = tmp_path / "a", tmp_path / "b"
+    write(first, _FIRST)
+    source = PostfixLogs(MailLogSettings(paths=(first, second), zone=UTC))
+
+    missing = source.gather(None, hosted=HOSTED, own=(), now=NOW)
+    write(second, _SECOND)
+    there = source.gather(missing.reading, hosted=HOSTED, own=(), now=NOW)
+
+    assert missing.counts == ()
+    assert missing.reading is None
+    assert tally(there) == {_OUTSIDE: 8}
+
+
+@pytest.mark.parametrize("content", [None, b"no zone"])
+def test_a_machine_without_a_zone_is_in_utc(tmp_path: Path, content: bytes | None) -> None:
+    zone = tmp_path / "localtime"
+    if content is not None:
+        zone.write_bytes(content)
+
+    assert local_zone(zone) is UTC

@@ -207,3 +207,18 @@ def _source(server: str) -> object:
 )
 def test_the_log_is_read_where_the_server_is_this_machine_or_a_copy_is_named(server: str, *, is_read: bool) -> None:
     assert isinstance(_source(server), PostfixLogs if is_read else UnreadLog)
+
+
+def test_mail_to_a_name_the_panel_left_out_once_is_counted_all_the_same(tmp_path: Path) -> None:
+    log = _log(tmp_path)
+    _noise(log, days=8)
+    scene = _scene(tmp_path, log)
+    scene.mode = Mode.REPORT
+    scene.once()
+    left_out = scene.plesk.domains.pop("moved.example")
+    _mail(log, NOW - timedelta(minutes=9), NOW - timedelta(minutes=8))
+    scene.once()
+    scene.plesk.domains["moved.example"] = left_out
+    scene.view.publish(mx("mx.unknown.example"), "moved.example")
+
+    assert "shows 2 messages from outside in 7 days" in _reason(scene.dry_run(), "unknown-provider")
