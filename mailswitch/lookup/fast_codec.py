@@ -29,6 +29,7 @@ __all__ = ["FastCodec"]
 
 _HEADER = struct.Struct("!2x5H")
 _RECORD = struct.Struct("!HHHIH")
+_RECORD_OCTETS = _RECORD.size
 _REST_OF_RECORD = struct.Struct("!HHIH")
 _SOA_MINIMUM = struct.Struct("!16xI")
 _HEADER_OCTETS = 12
@@ -41,7 +42,10 @@ _IN = 1
 _MAX_TTL = 0x7FFFFFFF
 _MAX_RECORDS = 50
 _MAX_HOPS = 16
+_MAX_REMEMBERED = 10_000
+"""RRsets that are kept as one value: those of the large mail hosts are among the first met."""
 _MAX_NAME_OCTETS = 255
+_MAX_LABEL_OCTETS = 63
 _OPT = b"\0\0\x29"
 _OPT_OCTETS = 11
 _NO_OPTIONS = bytes(6)
@@ -53,10 +57,11 @@ class _Declined(Exception):
 
 
 class FastCodec:
-    """Reads replies of the usual shapes; used for one sweep, in which it makes each exchange's name only once."""
+    """Reads replies of the usual shapes; used for one sweep, in which equal records become one value."""
 
     def __init__(self) -> None:
-        self._names: dict[bytes, DomainName] = {b"\0": DomainName(".")}
+        self._mx_of: dict[bytes, MX] = {}
+        self._found_of: dict[tuple[int, int, tuple[bytes, ...]], Found] = {}
 
     def read(self, packet: bytes, asked: bytes) -> Reply | None:
         """Return what a reply to the question section ``asked`` says; None for a packet that dnspython has to read.
@@ -81,32 +86,44 @@ class FastCodec:
         return None
 
     def _found(self, packet: bytes, at: int, count: int, additional: int, rdtype: int) -> Found:
-        mx: list[MX] = []
-        addresses: list[Address] = []
+        records: list[bytes] = []
         least = _MAX_TTL
         for _ in range(count):
             owner, kind, rdclass, ttl, size = _RECORD.unpack_from(packet, at)
             if owner != _QUESTION_OWNER or kind != rdtype or rdclass != _IN or ttl > _MAX_TTL:
                 raise _Declined
-            at += _RECORD.size
+            at += _RECORD_OCTETS
             end = at + size
             if rdtype == _MX:
-                mx.append(self._mx(packet, at, end))
+                name, after = _name(packet, at + 2, end)
+                if after != end:
+                    raise _Declined
+                records.append(packet[at : at + 2] + name)
             else:
-                addresses.append(_address(packet[at:end], rdtype))
+                records.append(packet[at:end])
             at = end
             least = min(least, ttl)
         _end_with_opt(packet, at, additional)
-        return Found(mx=frozenset(mx), addresses=frozenset(addresses), ttl=timedelta(seconds=least))
+        key = rdtype, least, tuple(records)
+        found = self._found_of.get(key)
+        if found is None:
+            found = self._made(records, rdtype, timedelta(seconds=least))
+            if len(self._found_of) < _MAX_REMEMBERED:
+                self._found_of[key] = found
+        return found
 
-    def _mx(self, packet: bytes, at: int, end: int) -> MX:
-        name, after = _name(packet, at + 2, end)
-        if after != end:
-            raise _Declined
-        exchange = self._names.get(name)
-        if exchange is None:
-            exchange = self._names[name] = DomainName(_text(name))
-        return MX(preference=packet[at] << 8 | packet[at + 1], exchange=exchange)
+    def _made(self, records: list[bytes], rdtype: int, ttl: timedelta) -> Found:
+        if rdtype == _MX:
+            return Found(mx=frozenset([self._mx(record) for record in records]), ttl=ttl)
+        return Found(addresses=frozenset([_address(record, rdtype) for record in records]), ttl=ttl)
+
+    def _mx(self, record: bytes) -> MX:
+        """Return the value of a preference and an uncompressed name."""
+        mx = self._mx_of.get(record)
+        if mx is None:
+            exchange = DomainName(_text(record[2:]))
+            mx = self._mx_of[record] = MX(preference=record[0] << 8 | record[1], exchange=exchange)
+        return mx
 
 
 def _negative_ttl(packet: bytes, at: int, additional: int, asked: bytes) -> timedelta:
@@ -127,26 +144,29 @@ def _negative_ttl(packet: bytes, at: int, additional: int, asked: bytes) -> time
 
 
 def _name(packet: bytes, at: int, end: int) -> tuple[bytes, int]:
-    """Return the name at ``at`` in lower case and uncompressed, and where it ends; it has to end before ``end``."""
+    """Return the name at ``at`` in lower case and uncompressed, and where it ends; all of it lies before ``end``."""
     parts: list[bytes] = []
-    after, start, left, hops = 0, at, _MAX_NAME_OCTETS, _MAX_HOPS
+    after, begin, start, hops = 0, at, at, _MAX_HOPS
     while True:
-        octet = packet[at]
-        if octet >= 0xC0:
-            target = (octet & 0x3F) << 8 | packet[at + 1]
-            if at + 2 > end or target >= start or not hops:
-                raise _Declined
-            after = after or at + 2
-            at, end, start, hops = target, start, target, hops - 1
-            continue
-        stop = at + octet + 1
-        left -= octet + 1
-        if octet > 63 or stop > end or left < 0:
+        if at >= end:
             raise _Declined
-        parts.append(packet[at:stop])
-        at = stop
+        octet = packet[at]
         if not octet:
-            return b"".join(parts).lower(), after or at
+            break
+        if octet <= _MAX_LABEL_OCTETS:
+            at += octet + 1
+            continue
+        target = (octet & 0x3F) << 8 | packet[at + 1]
+        if octet < 0xC0 or at + 2 > end or target >= start or not hops:
+            raise _Declined
+        parts.append(packet[begin:at])
+        after = after or at + 2
+        begin, at, end, start, hops = target, target, start, target, hops - 1
+    parts.append(packet[begin : at + 1])
+    name = b"".join(parts).lower()
+    if len(name) > _MAX_NAME_OCTETS:
+        raise _Declined
+    return name, after or at + 1
 
 
 def _text(name: bytes) -> str:
@@ -156,6 +176,8 @@ def _text(name: bytes) -> str:
         stop = at + name[at] + 1
         labels.append(name[at + 1 : stop])
         at = stop
+    if not labels:
+        return "."
     if not all(map(_PLAIN_LABEL.match, labels)):
         raise _Declined  # a dot or a control character in a label
     return b".".join(labels).decode("ascii")

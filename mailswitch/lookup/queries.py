@@ -48,15 +48,16 @@ class Entropy:
         self._used = end
         return taken
 
-    def number(self) -> int:
-        """Return a number within 0-65535: a query's id."""
-        return int.from_bytes(self.octets(2))
+    def number(self, octets: int = 2) -> int:
+        """Return a number of so many octets; of two for a query's id."""
+        return int.from_bytes(self.octets(octets))
 
     def mixed_case(self, name: bytes) -> bytes:
         """Return a name in wire form with each letter in upper or lower case at random."""
         length = len(name)
-        flips = int.from_bytes(self.octets(length)) & int.from_bytes(name.translate(_LETTERS))
-        return (int.from_bytes(name) ^ flips).to_bytes(length)
+        number = int.from_bytes
+        flips = number(self.octets(length)) & number(name.translate(_LETTERS))
+        return (number(name) ^ flips).to_bytes(length)
 
 
 def wire_form(name: DomainName) -> bytes:

@@ -146,8 +146,9 @@ class Window:
         """Put an inquiry once more; all but the last of several tries have their letter case mixed."""
         is_case_mixed = inquiry.tries == 1 or inquiry.tries < self._timing.tries
         asked = question(self._entropy.mixed_case(inquiry.wire) if is_case_mixed else inquiry.wire, inquiry.rdtype)
-        port = self._entropy.octets(1)[0] % PORTS if inquiry.port is None else (inquiry.port + 1) % PORTS
-        key = port << 16 | self._entropy.number()
+        drawn = self._entropy.number(3)
+        port = (drawn >> 16 if inquiry.port is None else inquiry.port + 1) % PORTS
+        key = port << 16 | drawn & 0xFFFF
         while key in self._pending:
             key = port << 16 | self._entropy.number()
         query = Query(query_packet(key & 0xFFFF, asked, has_edns=inquiry.has_edns), asked)

@@ -37,7 +37,7 @@ _HEADER_OCTETS = 12
 _ANSWERING = frozenset({dns.rcode.NOERROR, dns.rcode.NXDOMAIN})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Query:
     """A query on its way."""
 

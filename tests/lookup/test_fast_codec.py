@@ -249,3 +249,18 @@ def test_exchanges_are_one_value_however_often_they_are_read() -> None:
     assert isinstance(first, Found)
     assert isinstance(second, Found)
     assert {id(mx.exchange) for mx in first.mx} == {id(mx.exchange) for mx in second.mx}
+
+
+def test_equal_octets_of_different_types_are_different_answers() -> None:
+    """Sixteen octets are an AAAA record, and may as well be a preference and a name."""
+    octets = b"\0\x0a\x0cabcdefghijkl\0"
+    codec = FastCodec()
+    readings = []
+    for rdtype in (dns.rdatatype.AAAA, dns.rdatatype.MX):
+        asked = asked_for(NAME.text, rdtype)
+        record = OWNER.pack(0xC00C, rdtype, 1, 60, len(octets)) + octets
+        packet = struct.pack("!HHHHHH", 1, 0x8180, 1, 1, 0, 0) + asked + record
+        readings.append(codec.read(packet, asked))
+        assert readings[-1] == by_dnspython(packet, asked, NAME, rdtype)
+
+    assert [isinstance(each, Found) and bool(each.mx) for each in readings] == [False, True]
