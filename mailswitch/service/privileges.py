@@ -103,7 +103,8 @@ def step_down(path: Path, *, is_coming_back: bool, program: tuple[Path, ...] = _
     if keeper is None:
         return None
     # For the record: who asked is root, whatever user asks the ledger.
-    os.environ.setdefault("LOGNAME", pwd.getpwuid(os.getuid()).pw_name)
+    with suppress(KeyError):
+        os.environ.setdefault("LOGNAME", pwd.getpwuid(os.getuid()).pw_name)
     os.setgroups(keeper.groups)
     if is_coming_back:
         os.setegid(keeper.gid)

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import sqlite3
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +214,7 @@ class Scenario:
         restarts = int(self.box.show("NRestarts"))
         self._apply_slowly(names, interrupt_after=3)
         self.box.signal_daemon("KILL")
+        self.check(self._open_intents() == 1, "killed between an intent and its outcome")
         self.check(len(self.written()) < len(names), f"killed after {len(self.written())} of {len(names)} writes")
         until(
             "systemd has restarted it",
@@ -285,6 +290,15 @@ class Scenario:
         )
         self.check(self.box.run("/usr/sbin/plesk", "bin", "secret_key", "--list").strip() == "", "and the panel's key")
         self.check(self.box.file("/var/lib/mailswitch/ledger.db").exists(), "the ledger stays")
+
+    def _open_intents(self) -> int:
+        """Count the intents without an outcome as they lie on the disk at this moment, before anybody settles them."""
+        with tempfile.TemporaryDirectory() as folder:
+            for end in ("", "-wal"):
+                shutil.copy(self.box.file(f"/var/lib/mailswitch/ledger.db{end}"), folder)
+            with closing(sqlite3.connect(Path(folder) / "ledger.db")) as ledger:
+                (count,) = ledger.execute("SELECT count(*) FROM changes WHERE outcome IS NULL").fetchone()
+        return int(count)
 
     def _apply_slowly(self, names: list[str], *, interrupt_after: int) -> None:
         """Let names move, have them looked at, and return when so many of them were written."""
