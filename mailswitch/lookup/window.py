@@ -144,8 +144,8 @@ class Window:
 
     def _send(self, inquiry: Inquiry, now: float) -> None:
         """Put an inquiry once more; all but the last of several tries have their letter case mixed."""
-        is_case_mixed = inquiry.tries == 1 or inquiry.tries < self._timing.tries
-        asked = question(self._entropy.mixed_case(inquiry.wire) if is_case_mixed else inquiry.wire, inquiry.rdtype)
+        is_mixed = inquiry.tries == 1 or inquiry.tries < self._timing.tries
+        asked = question(self._entropy.mixed_case(inquiry.wire) if is_mixed else inquiry.wire, inquiry.rdtype)
         drawn = self._entropy.number(3)
         port = (drawn >> 16 if inquiry.port is None else inquiry.port + 1) % PORTS
         key = port << 16 | drawn & 0xFFFF
