@@ -1,0 +1,330 @@
+"""What must hold after every step, judged by the truth and not by what the program says.
+
+The letters are those of the invariants:
+
+- (a) Never turned off while the domain's mail lived here within the confirmation window.
+- (b) Never turned off where pinned, suspended, not configured, paused, in report mode, unapproved or above the limits.
+- (c) Every write of ours is in the ledger with evidence, exactly once, and with its true outcome.
+- (d) What a person switched is never switched back.
+- (e) Off within the calm days at the end; on again within one calm pass.
+- (f) After a calm pass nothing is unsettled, whatever happened before.
+
+What nobody can know is not asked: a switch that somebody turned while a change of ours was in the air, or turned to and
+fro between two passes, is judged no further until it is clear again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from mailswitch.core.domain import Kind, Switch
+from mailswitch.core.ledger import Change, Outcome
+from mailswitch.core.policy import Mode
+from mailswitch.service.ports import LedgerPlace
+from tests.months.story import Place
+from tests.months.world import AWAY, LIVING, ROUTED_HERE, Customer, World
+
+__all__ = ["Command", "Oracle", "Violation"]
+
+_DAY = timedelta(hours=24)
+_PLAIN = ROUTED_HERE | AWAY
+"""From anywhere else mail may still come for days, and a move is held while it does."""
+_KNOWN_WINDOW = _DAY
+_UNKNOWN_WINDOW = timedelta(hours=72)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """Something that must never be."""
+
+    step: int
+    invariant: str
+    name: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"step {self.step} ({self.invariant}) {self.name}: {self.text}"
+
+
+@dataclass
+class Command:
+    """What the program is doing just now, and in whose name."""
+
+    what: str
+    """``pass``, ``reviewed`` or ``hand``."""
+    mode: Mode
+
+
+@dataclass
+class _Write:
+    """One write of ours at the panel."""
+
+    name: str
+    change: int
+    to: Switch
+    is_applied: bool = False
+    is_muddled: bool = False
+    """Somebody turned the same switch before it was settled: what reading it says proves nothing."""
+
+
+@dataclass
+class _Owner:
+    """Whose a switch is, as far as anybody could know."""
+
+    is_ours: bool = False
+    is_against_us: bool = False
+    against_since: int = 0
+    is_unnoticed: bool = False
+    """No pass has seen yet what somebody did to a switch of ours."""
+    is_unclear: bool = False
+
+
+@dataclass
+class Oracle:
+    """Holds what is done against the truth, and counts."""
+
+    world: World
+    place: LedgerPlace
+    command: Command = field(default_factory=lambda: Command(what="pass", mode=Mode.REPORT))
+    pinned: set[str] = field(default_factory=set)
+    approved: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    """When a name was approved: step, and the machine's clock."""
+    is_paused: bool = False
+    violations: list[Violation] = field(default_factory=list)
+    writes: int = 0
+    turned_off: int = 0
+    turned_on: int = 0
+    to_off: timedelta = timedelta(0)
+    """The longest that a moved name stayed on, in time that passed calmly."""
+    to_on: int = 0
+    """The most passes a name that came back waited."""
+
+    def __post_init__(self) -> None:
+        self._owners = {name: _Owner() for name in self.world.customers}
+        self._lived_here: dict[str, timedelta] = {}
+        self._waiting: list[_Write] = []
+        self._closed: set[int] = set()
+        self._open: dict[int, Change] = {}
+        self._turn_offs: list[tuple[str, datetime]] = []
+        self._refused_since: dict[str, int] = {}
+        self._calm_steps = dict.fromkeys(self.world.customers, 0)
+
+    def wrong(self, invariant: str, name: str, text: str) -> None:
+        self.violations.append(Violation(step=self.world.step, invariant=invariant, name=name, text=text))
+
+    # ---- at the moment of a write
+
+    def turned(self, server: str, name: str, to: Switch) -> Callable[[], None]:
+        """Judge a write just before it is tried; what is returned is called when it takes effect."""
+        self.writes += 1
+        write = self._written(server, name, to)
+        if to is Switch.OFF and self.command.what != "hand":
+            self._judge_turn_off(server, name)
+        if to is Switch.ON and self.command.what != "hand":
+            self._judge_turn_on(name)
+
+        def applied() -> None:
+            write.is_applied = True
+            owner = self._owners[name]
+            if self.command.what == "hand":
+                owner.is_ours, owner.is_against_us = False, to is Switch.ON
+                owner.against_since = self.world.step
+            else:
+                owner.is_ours, owner.is_against_us = to is Switch.OFF, False
+                if to is Switch.OFF and self.command.what == "pass" and not self._customer(name).hosted.is_never_local:
+                    self._turn_offs.append((server, self.world.at))
+            owner.is_unnoticed = False
+            if to is Switch.OFF:
+                self.turned_off += 1
+            else:
+                self.turned_on += 1
+
+        return applied
+
+    def _written(self, server: str, name: str, to: Switch) -> _Write:
+        """Find the intent of a write, which must be in the ledger before it."""
+        reader = self.place.reader()
+        try:
+            intents = [one for one in reader.unsettled(server) if one.name.text == name and one.switch_to is to]
+        finally:
+            reader.close()
+        known = {one.change for one in self._waiting} | self._closed
+        fresh = [one for one in intents if one.id is not None and one.id not in known]
+        if len(fresh) != 1:
+            self.wrong("c", name, f"written without exactly one fresh intent in the ledger: {len(fresh)}")
+            return _Write(name=name, change=0, to=to)
+        if self.command.what != "hand" and not json.loads(fresh[0].evidence).get("vantages"):
+            self.wrong("c", name, "written without evidence in the ledger")
+        write = _Write(name=name, change=fresh[0].id or 0, to=to)
+        self._waiting.append(write)
+        return write
+
+    def _customer(self, name: str) -> Customer:
+        return self.world.customers[name]
+
+    def _judge_turn_off(self, server: str, name: str) -> None:
+        customer, owner = self._customer(name), self._owners[name]
+        domain = self.world.servers[server].domains[name]
+        is_reviewed = self.command.what == "reviewed"
+        at, stepped = self.approved.get(name, (-1, self.world.at))
+        is_approved = at >= 0 and self.world.at - stepped <= timedelta(days=30)
+        if customer.place not in AWAY:
+            self.wrong("a", name, f"turned off while its mail is {customer.place}")
+        elif not (is_reviewed or is_approved or customer.hosted.is_never_local):
+            window = _KNOWN_WINDOW if customer.place is Place.MOVED else _UNKNOWN_WINDOW
+            lived = self._lived_here.get(name)
+            if lived is not None and self.world.elapsed - lived < window:
+                self.wrong("a", name, f"turned off {self.world.elapsed - lived} after its mail was seen to live here")
+        for alias in self._aliases(name):
+            if not customer.hosted.is_never_local:
+                self.wrong("a", name, f"turned off while its alias {alias} has its mail here")
+        forbidden = {
+            "it is pinned": name in self.pinned,
+            "it is suspended": domain.is_suspended,
+            f"its switch is {domain.switch}": domain.switch in {Switch.NOT_CONFIGURED, Switch.UNKNOWN},
+            "all changes are paused": self.is_paused,
+            "in report mode": self.command.mode is Mode.REPORT,
+            "nobody approved it": self.command.mode is Mode.APPROVE and not (is_reviewed or is_approved),
+        }
+        for why in (why for why, is_so in forbidden.items() if is_so):
+            self.wrong("b", name, f"turned off though {why}")
+        if not is_reviewed and not customer.hosted.is_never_local:
+            recent = [at for where, at in self._turn_offs if where == server and abs(self.world.at - at) < _DAY]
+            allowed = min(20, max(3, len(self.world.servers[server].domains) // 10))
+            if len(recent) + 1 > allowed:
+                self.wrong("b", name, f"turn-off {len(recent) + 1} on {server} in 24 hours, {allowed} are allowed")
+        is_on_purpose = is_reviewed or at > owner.against_since
+        if owner.is_against_us and not is_on_purpose and not customer.hosted.is_never_local:
+            self.wrong("d", name, "turned off again though somebody turned it on and it was never here since")
+
+    def _judge_turn_on(self, name: str) -> None:
+        owner = self._owners[name]
+        if not owner.is_ours and not owner.is_unclear:
+            self.wrong("d", name, "turned on though it was not off by mailswitch")
+        if self.is_paused or self.command.mode is Mode.REPORT:
+            self.wrong("b", name, "turned on while all changes are stopped")
+
+    def _aliases(self, name: str) -> list[str]:
+        """Return the aliases of a name whose mail needs its mailboxes."""
+        domains = self.world.server_of(name).domains
+        return [
+            one.name
+            for one in self.world.customers.values()
+            if one.hosted.kind is Kind.ALIAS
+            and one.hosted.parent == name
+            and one.place in ROUTED_HERE | {Place.GATEWAY}
+            and one.name in domains
+            and domains[one.name].switch is Switch.ON
+        ]
+
+    # ---- what others do
+
+    def somebody_turned(self, name: str, to: Switch) -> None:
+        """Note that a person or a plan sync turned a switch at the panel."""
+        owner = self._owners[name]
+        for write in self._waiting:
+            write.is_muddled = write.is_muddled or write.name == name
+        if any(change.name.text == name for change in self._open.values()) or any(
+            write.name == name for write in self._waiting
+        ):
+            owner.is_unclear = True
+        if to is Switch.ON and owner.is_ours:
+            owner.is_ours, owner.is_against_us, owner.is_unnoticed = False, True, True
+            owner.against_since = self.world.step
+        elif to is Switch.OFF and owner.is_unnoticed:
+            owner.is_ours, owner.is_against_us, owner.is_unnoticed, owner.is_unclear = True, False, False, True
+        elif to is Switch.OFF:
+            owner.is_ours = owner.is_against_us = False
+
+    def is_wanted_on(self, name: str) -> bool:
+        """Whether a person, or a plan sync, turned it on against us."""
+        return self._owners[name].is_against_us
+
+    def removed(self, name: str) -> None:
+        self._owners[name] = _Owner(is_unclear=True)
+
+    # ---- after each step
+
+    def passed(self, servers: Iterable[str], *, is_calm: bool) -> None:
+        """Judge a pass that ended, with the servers whose panels answered in it."""
+        answering = set(servers)
+        for name, customer in self.world.customers.items():
+            owner, domains = self._owners[name], self.world.server_of(name).domains
+            if customer.hosted.server not in answering or name not in domains:
+                continue
+            owner.is_unnoticed = False
+            if customer.place in ROUTED_HERE and domains[name].switch is Switch.ON and is_calm:
+                owner.is_against_us = owner.is_unclear = False
+            # To DNS a filter nobody knows looks like elsewhere, so leaving it is no news (docs/reliability.md).
+            is_seen = customer.place in LIVING - {Place.SCRUBBED} and self.world.has_truthful_vantage
+            if is_seen:
+                self._lived_here[name] = self.world.elapsed
+            self._judge_wait(customer, is_calm=is_calm)
+        if is_calm:
+            self._look()
+            for change in self._open.values():
+                self.wrong("f", change.name.text, f"change {change.id} is not settled after a calm pass")
+
+    def _judge_wait(self, customer: Customer, *, is_calm: bool) -> None:
+        """See to names that are off by us and came back, and to those that moved and are still on."""
+        name, owner = customer.name, self._owners[customer.name]
+        switch = self.world.server_of(name).domains[name].switch
+        needs = customer.place in ROUTED_HERE | {Place.GATEWAY} and not customer.hosted.is_never_local
+        if needs and switch is Switch.OFF and owner.is_ours and not owner.is_unclear:
+            waited = self._refused_since.setdefault(name, self.world.step)
+            if is_calm:
+                self.wrong("e", name, f"still off after a calm pass though its mail is {customer.place}")
+            self.to_on = max(self.to_on, self.world.step - waited + 1)
+        else:
+            self._refused_since.pop(name, None)
+        is_due = customer.place in AWAY and switch is Switch.ON
+        if is_due and is_calm and self.command.mode is Mode.ENFORCE:
+            self._calm_steps[name] += 1
+        else:
+            if is_due is False and switch is Switch.OFF and customer.place is Place.MOVED and owner.is_ours:
+                self.to_off = max(self.to_off, self._calm_steps[name] * timedelta(hours=6))
+            self._calm_steps[name] = 0
+
+    def stepped(self) -> None:
+        """Hold the ledger against the writes that were made."""
+        if self._waiting or self._open:
+            self._look()
+
+    def _look(self) -> None:
+        """Read the ledger, and close the writes whose outcome it has."""
+        reader = self.place.reader()
+        try:
+            changes = {one.id or 0: one for one in reader.changes()}
+        finally:
+            reader.close()
+        self._open = {number: one for number, one in changes.items() if one.outcome is None}
+        calls = {write.change for write in self._waiting} | self._closed
+        for write in list(self._waiting):
+            change = changes.get(write.change)
+            if change is None:
+                self.wrong("c", write.name, f"change {write.change} was written and is lost from the ledger")
+            elif change.outcome is None:
+                continue
+            elif (change.outcome is Outcome.DONE) is not write.is_applied and not write.is_muddled:
+                was = "took effect" if write.is_applied else "had no effect"
+                self.wrong("c", write.name, f"change {write.change} {was} and the ledger says {change.outcome}")
+            self._waiting.remove(write)
+            self._closed.add(write.change)
+        for number, change in changes.items():
+            if change.outcome is Outcome.DONE and number not in calls:
+                self._closed.add(number)
+                if not self._owners[change.name.text].is_unclear:
+                    self.wrong("c", change.name.text, f"the ledger has change {number}, which was never made")
+
+    def ended(self, calm_since: int) -> None:
+        """Judge what must be done when nothing has happened for days."""
+        for name, customer in self.world.customers.items():
+            domain = self.world.server_of(name).domains.get(name)
+            is_due = customer.place is Place.MOVED and customer.since < calm_since and customer.was in _PLAIN
+            if domain is None or not is_due or domain.switch is not Switch.ON or domain.is_suspended:
+                continue
+            if name not in self.pinned and not self._aliases(name):
+                self.wrong("e", name, "still on at the end, though its mail has moved and everything was calm")

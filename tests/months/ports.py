@@ -1,0 +1,157 @@
+"""The program's ports with every call counted, so that it can be killed, or its disk be full, at any of them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Connection, NullPool, create_engine, event
+
+from mailswitch.core.errors import LedgerError
+from mailswitch.ledger.lock import file_lock
+from mailswitch.ledger.reader import StoredReader
+from mailswitch.ledger.session import Opening, Session
+from mailswitch.ledger.sqlite import SQLitePlace
+from mailswitch.ledger.store import StoredLedger
+from mailswitch.service.ports import Ledger, LedgerPlace, LedgerReader
+
+__all__ = ["Calls", "CountedPlace", "Killed", "QuickPlace", "counted"]
+
+_Port = TypeVar("_Port")
+_WRITES = frozenset(
+    {"begin_run", "finish_run", "record_pass", "intend", "settle", "add_pin", "remove_pin", "add_approval", "set_pause"}
+)
+
+
+class Killed(BaseException):
+    """The process died: nobody may catch this."""
+
+
+@dataclass
+class Calls:
+    """Counts calls of ports; armed, it kills or fails one."""
+
+    made: int = 0
+    kill_at: int = 0
+    """The number of the call, counted from the beginning of a step or, with a port, of those calls only."""
+    port: str = ""
+    is_after: bool = False
+    full_from: int = 0
+    has_struck: bool = False
+
+    def arm(self, *, kill_at: int = 0, port: str = "", is_after: bool = False, full_from: int = 0) -> None:
+        self.made, self.kill_at, self.port, self.is_after, self.full_from = 0, kill_at, port, is_after, full_from
+        self.has_struck = False
+
+    def rest(self) -> None:
+        """Begin another step: what waits for a certain call goes on waiting."""
+        if not self.port or self.has_struck:
+            self.arm()
+
+    def made_one(self, name: str, call: Callable[[], Any]) -> Any:
+        if self.full_from and name in _WRITES and self.made >= self.full_from:
+            self.has_struck = True
+            raise LedgerError("cannot write to the ledger: the disk is full")
+        is_last = False
+        if self.port in {"", name}:
+            self.made += 1
+            is_last = self.made == self.kill_at and not self.has_struck
+        self.has_struck = self.has_struck or is_last
+        if is_last and not self.is_after:
+            raise Killed
+        done = call()
+        if is_last:
+            raise Killed
+        return done
+
+
+class _Counted:
+    """Anything with methods, each call of which is counted."""
+
+    def __init__(self, inner: object, calls: Calls) -> None:
+        self._inner, self._calls = inner, calls
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if not callable(found) or name == "close":
+            return found
+        return lambda *args, **kwargs: self._calls.made_one(name, lambda: found(*args, **kwargs))
+
+
+def counted(inner: _Port, calls: Calls) -> _Port:
+    """Return a port each call of which is counted."""
+    return cast("_Port", _Counted(inner, calls))
+
+
+class CountedPlace:
+    """A ledger's place that gives counted ledgers."""
+
+    def __init__(self, place: LedgerPlace, calls: Calls) -> None:
+        self._place, self._calls = place, calls
+
+    def reader(self) -> LedgerReader:
+        return counted(self._place.reader(), self._calls)
+
+    @contextmanager
+    def locked(self) -> Iterator[Ledger]:
+        with self._place.locked() as ledger:
+            yield counted(ledger, self._calls)
+
+    @contextmanager
+    def writer(self, *, wait: timedelta) -> Iterator[Ledger]:
+        with self._place.writer(wait=wait) as ledger:
+            yield counted(ledger, self._calls)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._place, name)
+
+
+class QuickPlace:
+    """The real ledger in a real file under the real lock, with one engine for a whole life.
+
+    So its statements are compiled once and not for each pass.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._shown = path, repr(str(path))
+        with SQLitePlace(path).locked():
+            """Made and migrated."""
+        self._engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
+
+        @event.listens_for(self._engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA synchronous=FULL")
+        return connection
+
+    def _session(self) -> Session:
+        return Session(lambda: Opening(engine=self._engine), self._shown)
+
+    def reader(self) -> StoredReader:
+        return StoredReader(self._session())
+
+    @contextmanager
+    def locked(self) -> Iterator[StoredLedger]:
+        with file_lock(self._path.with_name(self._path.name + ".lock"), self._shown):
+            yield from self._opened()
+
+    @contextmanager
+    def writer(self, *, wait: timedelta) -> Iterator[StoredLedger]:
+        del wait
+        yield from self._opened()
+
+    def _opened(self) -> Iterator[StoredLedger]:
+        session = self._session()
+        try:
+            yield StoredLedger(session)
+        finally:
+            session.close()

@@ -1,0 +1,133 @@
+"""The oracle is able to fail: for each invariant, a program broken on purpose is caught by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from mailswitch.core import decide, table
+from mailswitch.core.claims import Settlement
+from mailswitch.core.domain import Switch
+from mailswitch.core.guards import GUARDS
+from mailswitch.core.ledger import Claim, Guard, Outcome
+from mailswitch.core.policy import Confirmation, Mode, UnknownProvider
+from mailswitch.service import apply, reconcile
+from mailswitch.service.setup import Setup
+from tests.months.hoster import live
+from tests.months.run import minimal
+from tests.months.story import Act, Event, Hosted, Place, Story
+
+Patch = pytest.MonkeyPatch
+
+
+def a_story(*events: Event, place: Place = Place.MOVED) -> Story:
+    """Eight days of one name that moved long ago, and one whose mail is here."""
+    names = tuple(
+        Hosted(name=name, server="web01", place=where, ttl_hours=1)
+        for name, where in (("moved.example", place), ("here.example", Place.HERE))
+    )
+    return Story(
+        seed=1, days=8, mode=Mode.ENFORCE, unknown_provider=UnknownProvider.EVIDENCE, names=names, events=events
+    )
+
+
+def an_event(step: int, act: Act, what: str = "", *, number: int = 0, lasts: int = 1) -> Event:
+    return Event(step=step, act=act, subject="moved.example", what=what, number=number, lasts=lasts)
+
+
+LEAVING = a_story(an_event(3, Act.MOVE, "MOVED"), place=Place.HERE)
+SUSPENDED = a_story(an_event(0, Act.SUSPEND, lasts=12))
+KILLED = a_story(an_event(2, Act.KILL, "after intend restarted", number=1))
+BY_HAND = a_story(an_event(1, Act.HAND, "off"), an_event(3, Act.MOVE, "HERE"))
+BACK = a_story(an_event(10, Act.MOVE, "HERE"))
+
+
+def without_confirmation(setup: Setup) -> Setup:
+    hasty = Confirmation(sightings=1, window=timedelta(0), unknown_provider_window=timedelta(0))
+    servers = tuple(replace(one, policy=replace(one.policy, confirm=hasty)) for one in setup.servers)
+    return replace(setup, servers=servers)
+
+
+def without_suspended(patch: Patch) -> None:
+    patch.setattr(decide, "GUARDS", tuple(one for one in GUARDS if one[0] is not Guard.SUSPENDED))
+
+
+def forgetting_outcomes(patch: Patch) -> None:
+    patch.setattr(apply, "settlement", lambda *_args, **_known: Settlement(outcome=Outcome.FAILED, error="forgotten"))
+
+
+def writing_before_the_intent(patch: Patch) -> None:
+    perform = apply.perform
+
+    def hasty(ledger: object, panel: object, change: object, now: object) -> object:
+        panel.turn(apply._target(change), change.switch_to)  # type: ignore[attr-defined, arg-type]
+        return perform(ledger, panel, change, now)  # type: ignore[arg-type]
+
+    patch.setattr("mailswitch.service.carry_out.perform", hasty)
+
+
+def claiming_what_persons_did(patch: Patch) -> None:
+    patch.setattr(apply, "claim_after", lambda change, _: Claim.OURS if change.switch_to is Switch.OFF else Claim.NONE)
+
+
+def never_turning_on(patch: Patch) -> None:
+    patch.setattr(table, "is_ground_for_turning_on", lambda *_: False)
+
+
+def always_holding(patch: Patch) -> None:
+    patch.setattr(decide, "GUARDS", ((Guard.NOT_MANAGED, lambda _: "never"),))
+
+
+def never_settling(patch: Patch) -> None:
+    patch.setattr(reconcile, "settle", lambda *_: None)
+
+
+@pytest.mark.parametrize("story", [LEAVING, SUSPENDED, KILLED, BY_HAND, BACK])
+def test_the_program_as_it_is_passes_these_stories(story: Story, tmp_path: Path) -> None:
+    assert live(story, tmp_path).violations == []
+
+
+def test_a_program_that_does_not_wait_is_caught(tmp_path: Path) -> None:
+    (found,) = live(LEAVING, tmp_path, without_confirmation).violations
+
+    assert (found.invariant, found.name) == ("a", "moved.example")
+
+
+@pytest.mark.parametrize(
+    ("broken", "story", "invariant"),
+    [
+        (without_suspended, SUSPENDED, "b"),
+        (forgetting_outcomes, a_story(), "c"),
+        (writing_before_the_intent, a_story(), "c"),
+        (claiming_what_persons_did, BY_HAND, "d"),
+        (never_turning_on, BACK, "e"),
+        (always_holding, a_story(), "e"),
+        (never_settling, KILLED, "f"),
+    ],
+)
+def test_a_broken_program_is_caught(
+    broken: Callable[[Patch], None], story: Story, invariant: str, tmp_path: Path, monkeypatch: Patch
+) -> None:
+    broken(monkeypatch)
+
+    found = live(story, tmp_path).violations
+
+    assert [(one.invariant, one.name) for one in found[:1]] == [(invariant, "moved.example")]
+
+
+def test_a_failing_story_is_made_short_and_still_fails() -> None:
+    chatter = (
+        Event(step=1, act=Act.PANEL, subject="web02", what="down"),
+        Event(step=2, act=Act.PIN, subject="here.example"),
+    )
+    story = replace(LEAVING, events=(*LEAVING.events, *chatter))
+
+    shortest, result = minimal(story, without_confirmation)
+
+    assert [str(event) for event in shortest.events] == ["day   0 18:00  moved.example customer's mail is now MOVED"]
+    assert [one.name for one in shortest.names] == ["moved.example"]
+    assert [one.invariant for one in result.violations] == ["a"]
