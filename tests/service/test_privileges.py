@@ -142,7 +142,7 @@ def _stepping(place: Path, code: str) -> str:
         [sys.executable, "-c", _STEPPING + code, str(place / "var" / "ledger.db")],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=True,
     )
     return done.stdout.strip()
@@ -246,7 +246,7 @@ def _run(config: Path, *words: str, user: int | None = None) -> subprocess.Compl
         env={**os.environ, **_python_path()},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
         user=user,
         group=user,
