@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mailswitch.service.install.host import Host
     from mailswitch.service.setup import Setup
 
-__all__ = ["install", "uninstall"]
+__all__ = ["install", "leave_switches", "uninstall"]
 
 
 @click.command()
@@ -73,7 +73,7 @@ def uninstall(invocation: Invocation, *, is_trying: bool, is_restoring: bool, is
     host = this_host()
     require_plesk(host)
     try:
-        _leave_switches(invocation, host, is_restoring=is_restoring, is_keeping=is_keeping, is_trying=is_trying)
+        leave_switches(invocation, host, is_restoring=is_restoring, is_keeping=is_keeping, is_trying=is_trying)
     except MailswitchError as error:
         if not force:
             raise
@@ -84,7 +84,7 @@ def uninstall(invocation: Invocation, *, is_trying: bool, is_restoring: bool, is
     return DONE
 
 
-def _leave_switches(
+def leave_switches(
     invocation: Invocation, host: Host, *, is_restoring: bool, is_keeping: bool, is_trying: bool
 ) -> None:
     """Say where the ledger is and what is still off by us, and turn that on again if it is wished."""
