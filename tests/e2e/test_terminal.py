@@ -73,11 +73,12 @@ def test_a_pipe_gets_plain_text(demo: Play) -> None:
 
 
 def test_a_pass_of_more_than_two_seconds_shows_a_bar_on_a_terminal_and_none_in_a_pipe(staged: Staged) -> None:
-    play = staged(a_world() + _SLOW)
+    play = staged(a_world(tail="config: {dns: {timeout: 2s, tries: 3}}\n") + _SLOW)
 
-    _, shown = on_terminal("--config", str(play.config_path), "report", has_bar=True)
+    code, shown = on_terminal("--config", str(play.config_path), "report", has_bar=True)
     _, out, err = play.run("report")
 
+    assert code == 0
     assert "asking public DNS" in shown
     assert "asking public DNS" not in out
     assert err == ""
