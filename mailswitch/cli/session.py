@@ -9,9 +9,9 @@ import os
 import shutil
 import sys
 import tempfile
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -161,20 +161,20 @@ def progress_bar(words: str) -> Iterator[Progress | None]:
         return
     from rich.progress import Progress as Bar
 
-    started = time.monotonic()
     bar = Bar(transient=True, console=_error_console())
     task = bar.add_task(words, total=None)
-    with ExitStack() as stack:
-        is_shown = False
-
-        def tell(done: int, total: int) -> None:
-            nonlocal is_shown
-            if not is_shown and time.monotonic() - started > _PROGRESS_AFTER_SECONDS:
-                is_shown = True
-                stack.enter_context(bar)  # not before: even an invisible bar moves the cursor
-            bar.update(task, completed=done, total=total)
-
-        yield tell
+    # By a timer, for a slow panel is waited for before there is any progress to tell of; and not before, for even an
+    # invisible bar moves the cursor.
+    later = threading.Timer(_PROGRESS_AFTER_SECONDS, bar.start)
+    later.daemon = True
+    later.start()
+    try:
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+    finally:
+        later.cancel()
+        later.join()
+        if bar.live.is_started:
+            bar.stop()
 
 
 def _error_console() -> Any:
