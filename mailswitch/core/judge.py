@@ -162,7 +162,8 @@ def _lookups(case: ServerCase) -> _Lookups:
     aliases = defaultdict(list)
     for domain in case.inventory.domains:
         if domain.kind is Kind.ALIAS and domain.parent is not None:
-            aliases[domain.parent].append((domain, case.findings.get(domain.name, unasked())))
+            finding = case.findings.get(domain.name, unasked())
+            aliases[domain.parent].append((_as_this_pass_leaves_it(case, domain, finding), finding))
     turns = defaultdict(list)
     for change in case.changes:
         if change.outcome is Outcome.DONE:
@@ -173,6 +174,12 @@ def _lookups(case: ServerCase) -> _Lookups:
         if approval.server == case.inventory.server and not _is_spent(approval, turns.get(approval.name, []))
     }
     return _Lookups(aliases=aliases, approvals=approvals, turns=turns)
+
+
+def _as_this_pass_leaves_it(case: ServerCase, alias: HostedDomain, finding: Finding) -> HostedDomain:
+    """Return an alias that is turned on again in this pass as on: its mailboxes are needed from then."""
+    verdict = table_verdict(alias, finding.route, case.policy, case.histories.get(alias.name))
+    return replace(alias, switch=Switch.ON) if verdict is Verdict.TURN_ON else alias
 
 
 def _is_spent(approval: Approval, turned_at: list[datetime]) -> bool:

@@ -127,6 +127,18 @@ def test_the_order_of_the_inventory_does_not_matter() -> None:
     assert judge(replace(case, inventory=inventory)) == judge(case)
 
 
+def test_a_domain_is_not_turned_off_in_the_pass_that_turns_its_alias_on_again() -> None:
+    alias = a_domain("alias.example", kind=Kind.ALIAS, parent="moved.example", switch=Switch.OFF)
+    findings = {"alias.example": a_finding(Route.GATEWAY)}
+    off_by_us, off_by_others = a_history(claim=Claim.OURS), a_history(claim=Claim.NONE)
+
+    ours = entry_of(a_server_case(MOVED, alias, findings=findings, histories={"alias.example": off_by_us}))
+    theirs = entry_of(a_server_case(MOVED, alias, findings=findings, histories={"alias.example": off_by_others}))
+
+    assert ours.decision.holding == (Guard.NEEDED_BY_ALIAS,)
+    assert theirs.decision.verdict is Verdict.TURN_OFF
+
+
 def test_an_approval_is_spent_by_the_turn_off_it_was_given_for() -> None:
     approval = an_approval(despite=frozenset(Guard))
     back_on = {"moved.example": a_history(claim=Claim.RE_ENABLED)}
