@@ -11,7 +11,7 @@ from tests.months.oracle import Violation
 from tests.months.run import figures, main
 from tests.months.story import Act, Place, story_of
 
-SEEDS, BLOCK = 40, 4
+SEEDS, BLOCK = 100, 4
 DOMAIN_DAYS_OF_A_SEED = 528
 
 
