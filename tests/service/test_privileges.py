@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from mailswitch.core.domain import Switch
 from mailswitch.core.errors import LedgerError
 from mailswitch.ledger.place import file_of
 from mailswitch.service import privileges
-from tests.support.worlds import PROGRAM
+from mailswitch.simulation.stage import Stage
+from mailswitch.simulation.world_file import parse_world
+from tests.support.worlds import PROGRAM, a_world
 
 pytestmark = pytest.mark.root
 
@@ -293,6 +296,21 @@ def test_what_root_pins_the_service_can_write_to(place: Path) -> None:
     assert "a.example" in listed.stdout
     assert {path.stat().st_uid for path in (place / "var").iterdir()} == {_SERVICE}
     assert (place / "var" / "ledger.db") in set((place / "var").iterdir())
+
+
+def test_a_pass_on_a_local_panel_writes_to_the_panel_as_root_and_to_the_ledger_as_its_owner(place: Path) -> None:
+    text = a_world().replace('version: "18.0.61"', 'version: "18.0.61"\n    panel: local')
+    text = text.replace("config: {", f"config: {{ledger: 'sqlite:///{place}/var/ledger.db', ")
+
+    with Stage(parse_world(text), place / "world") as stage:
+        done = _run(stage.config_path, "once", "--apply")
+        switch = stage.panel("web01").switch_of("moved0.example")
+
+    if _python() is None:
+        assert "cannot read the program" in done.stderr
+        return
+    assert (done.returncode, switch) == (0, Switch.OFF), done.stderr
+    assert {path.stat().st_uid for path in (place / "var").iterdir()} == {_SERVICE}
 
 
 def test_a_report_s_file_is_written_as_root_who_named_it(place: Path) -> None:
