@@ -135,18 +135,29 @@ def judge(case: ServerCase) -> Judgement:
 
 
 def _given_up(case: ServerCase) -> dict[DomainName, DomainHistory]:
-    """Let go of names that are hosted no more: under one made anew, the switch is somebody else's doing.
+    """Remember which names are hosted no more, and after a day let go of their switches.
 
-    Not while the panel lists suspiciously few names or was not understood: a name lost then would never be turned on.
+    Under a name made anew the switch is somebody else's doing. But a name that the panel only left out would never be
+    turned on again, so nothing is let go of sooner than a smaller inventory is taken as normal, and nothing at all
+    while the panel lists suspiciously few names or was not understood.
     """
     if case.inventory.oddities or inventory_refusal(case.inventory, case.state, case.now) is not None:
         return {}
     hosted = {domain.name for domain in case.inventory.domains}
-    return {
-        name: replace(history, claim=Claim.NONE, gone_since=history.gone_since or case.now)
+    gone = {
+        name: replace(
+            history,
+            gone_since=history.gone_since or case.now,
+            claim=Claim.NONE if _is_long_gone(history, case.now) else history.claim,
+        )
         for name, history in case.histories.items()
-        if name not in hosted and (history.claim is not Claim.NONE or history.gone_since is None)
+        if name not in hosted
     }
+    return {name: history for name, history in gone.items() if history != case.histories[name]}
+
+
+def _is_long_gone(history: DomainHistory, now: datetime) -> bool:
+    return history.gone_since is not None and now - history.gone_since >= DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,7 +75,7 @@ def _server(name: str, last: ServerPass | None, now: datetime, stale_after: time
 def _owned(reader: LedgerReader, server: ManagedServer) -> list[tuple[str, DomainHistory]]:
     """Return the names of a server that are off by us."""
     histories = reader.histories(server.name)
-    return sorted((name.text, one) for name, one in histories.items() if one.claim is Claim.OURS)
+    return sorted((name.text, one) for name, one in histories.items() if one.claim is Claim.OURS and not one.gone_since)
 
 
 def _refused(server: ManagedServer, owned: list[tuple[str, DomainHistory]]) -> list[str]:

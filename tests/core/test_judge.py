@@ -230,12 +230,18 @@ def test_a_new_name_is_remembered_and_the_first_pass_known() -> None:
 GONE = {DomainName("gone.example"): a_history(claim=Claim.OURS)}
 
 
-def test_a_switch_of_a_name_that_is_hosted_no_more_is_ours_no_more() -> None:
+def test_a_switch_of_a_name_that_is_hosted_no_more_is_ours_for_another_day() -> None:
     case = a_server_case()
+    (name,) = GONE
 
-    judged = judge(replace(case, histories={**case.histories, **GONE}))
+    first = judge(replace(case, histories={**case.histories, **GONE})).histories[name]
+    known = {**case.histories, name: first}
+    before = judge(replace(case, histories=known, now=NOW + 23 * HOUR)).histories
+    after = judge(replace(case, histories=known, now=NOW + 24 * HOUR)).histories[name]
 
-    assert {name: history.claim for name, history in judged.histories.items()} == dict.fromkeys(GONE, Claim.NONE)
+    assert (first.claim, first.gone_since) == (Claim.OURS, NOW)
+    assert name not in before
+    assert (after.claim, after.gone_since) == (Claim.NONE, NOW)
 
 
 def test_since_when_a_name_is_gone_is_remembered_once_and_until_it_is_back() -> None:

@@ -247,7 +247,7 @@ def test_re_enabled_and_off_again_by_a_person_is_no_switch_of_ours(quick: Scene)
 def test_a_name_removed_and_made_anew_is_no_longer_ours(quick: Scene) -> None:
     quick.once()
     del quick.plesk.domains[MOVED]
-    quick.once()
+    quick.passes(3, every=DAY)
     quick.plesk.host(MOVED, switch=Switch.OFF)
     quick.comes_back(MOVED)
 
@@ -255,6 +255,18 @@ def test_a_name_removed_and_made_anew_is_no_longer_ours(quick: Scene) -> None:
 
     assert quick.history().claim is Claim.NONE
     assert quick.plesk.switch(MOVED) is Switch.OFF
+
+
+def test_a_name_that_a_panel_leaves_out_for_a_pass_is_still_turned_on_again(quick: Scene) -> None:
+    quick.once()
+    listed = quick.plesk.domains.pop(MOVED)
+    quick.once()
+    quick.plesk.domains[MOVED] = listed
+    quick.comes_back(MOVED)
+
+    quick.once()
+
+    assert quick.plesk.switch(MOVED) is Switch.ON
 
 
 @pytest.mark.parametrize("trouble", ["shrunk", "odd"])
