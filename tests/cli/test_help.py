@@ -19,7 +19,8 @@ FORBIDDEN = ("sqlalchemy", "dns", "requests")
 
 COMMANDS = (
     "report", "once", "explain", "status", "history", "revert", "switch", "pin", "unpin", "approve", "pause", "resume",
-    "config", "config init", "config check", "config show", "doctor", "demo",
+    "config", "config init", "config check", "config show", "doctor", "demo", "run", "recheck", "notify", "install",
+    "uninstall",
 )  # fmt: skip
 
 _SCRIPT = """
