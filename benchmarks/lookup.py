@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import platform
-import re
 import shutil
 import statistics
 import subprocess
@@ -22,7 +20,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -30,6 +27,7 @@ import dns.rdatatype
 import dns.resolver
 
 from benchmarks.answering import exchange_of
+from benchmarks.table import Line, heading
 from mailswitch.core.mx import Indeterminate
 from mailswitch.core.names import DomainName
 from mailswitch.lookup.client import Question, VantageClient
@@ -63,19 +61,6 @@ class _Run:
         return self.cpu_seconds / self.queries * 1e6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    number: str
-    what: str
-    goal: str
-    figure: str
-    holds: bool | None
-
-    def __str__(self) -> str:
-        verdict = "skipped" if self.holds is None else "pass" if self.holds else "**short**"
-        return f"| {self.number} | {self.what} | {self.goal} | {self.figure} | {verdict} |"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print the table; return 0 unless a question stayed unresolved."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.lookup", description=__doc__)
@@ -92,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 runs.setdefault(way, []).append(run())
     exchanges = len({exchange_of(number, hosts) for number in range(chosen.names)})
     lines = [*_lines(runs, len(names), exchanges), *_skipped(runs)]
-    sys.stdout.write("\n".join([*_circumstances(chosen.names, chosen.repetitions), *map(str, lines)]) + "\n")
+    scale = f"{chosen.names:,} names, {chosen.repetitions} repetitions"
+    sys.stdout.write("\n".join([*heading(["dnspython"], scale), *map(str, lines)]) + "\n")
     return 1 if any(run.unresolved for each in runs.values() for run in each) else 0
 
 
@@ -187,7 +173,7 @@ def _timed(command: Sequence[str], queries: int) -> _Run:
     return _Run(queries=queries, seconds=seconds, cpu_seconds=cpu)
 
 
-def _lines(runs: dict[str, list[_Run]], names: int, exchanges: int) -> list[_Line]:
+def _lines(runs: dict[str, list[_Run]], names: int, exchanges: int) -> list[Line]:
     speed = {way: statistics.median(run.per_second for run in each) for way, each in runs.items()}
     cost = {way: statistics.median(run.cpu_microseconds for run in each) for way, each in runs.items()}
     survey = runs["survey"]
@@ -203,35 +189,35 @@ def _lines(runs: dict[str, list[_Run]], names: int, exchanges: int) -> list[_Lin
     figure = f"{seconds:.1f} s, {per_domain:.0f} µs"
     count = f"{', '.join(f'{each:,}' for each in sorted(queries))} (expected {expected:,})"
     return [
-        _Line(
+        Line(
             number="P3", what=f"against {threads}", goal="≥ 25 times", figure=f"{p3:.1f} times ({told})", holds=p3 >= 25
         ),
-        _Line(
+        Line(
             number="P5",
             what="dnspython reads all",
             goal="≥ 4.5 times",
             figure=f"{p5:.1f} times ({slow})",
             holds=p5 >= 4.5,
         ),
-        _Line(
+        Line(
             number="P6", what="CPU per query", goal="≤ 15 µs", figure=f"{cost['fast']:.1f} µs", holds=cost["fast"] <= 15
         ),
-        _Line(
+        Line(
             number="P7",
             what="survey, per 100,000 domains",
             goal=survey_goal,
             figure=figure,
             holds=seconds <= 3 and per_domain <= 25,
         ),
-        _Line(number="P12", what="queries", goal="N + 2 per exchange", figure=count, holds=queries == {expected}),
+        Line(number="P12", what="queries", goal="N + 2 per exchange", figure=count, holds=queries == {expected}),
         *_peer_lines(speed),
     ]
 
 
-def _peer_lines(speed: dict[str, float]) -> Iterator[_Line]:
+def _peer_lines(speed: dict[str, float]) -> Iterator[Line]:
     if "massdns" in speed:
         ratio = speed["massdns"] / speed["fast"]
-        yield _Line(
+        yield Line(
             number="P1",
             what="time against massdns",
             goal="≤ 1.75 times",
@@ -240,7 +226,7 @@ def _peer_lines(speed: dict[str, float]) -> Iterator[_Line]:
         )
     if "dnsperf" in speed:
         ratio = speed["fast"] / speed["dnsperf"]
-        yield _Line(
+        yield Line(
             number="P2",
             what="q/s against dnsperf",
             goal="≥ 0.55 times",
@@ -249,25 +235,12 @@ def _peer_lines(speed: dict[str, float]) -> Iterator[_Line]:
         )
 
 
-def _skipped(runs: dict[str, list[_Run]]) -> list[_Line]:
+def _skipped(runs: dict[str, list[_Run]]) -> list[Line]:
     numbers = {"massdns": "P1", "dnsperf": "P2"}
     return [
-        _Line(number=numbers[peer], what=f"against {peer}", goal="", figure=f"{peer} is not installed", holds=None)
+        Line(number=numbers[peer], what=f"against {peer}", goal="", figure=f"{peer} is not installed", holds=None)
         for peer in _PEERS
         if peer not in runs
-    ]
-
-
-def _circumstances(names: int, repetitions: int) -> list[str]:
-    cpu = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
-    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    return [
-        f"{cpu.group(1) if cpu else platform.machine()}, {os.cpu_count()} CPUs, load {load}; "
-        f"Python {platform.python_version()}, dnspython {version('dnspython')}; "
-        f"{names:,} names, {repetitions} repetitions, {datetime.now(UTC):%Y-%m-%d}.",
-        "",
-        "| | what | goal | figure | |",
-        "|---|---|---|---|---|",
     ]
 
 
