@@ -14,6 +14,7 @@ from mailswitch.core.names import DomainName, NamePattern
 from mailswitch.core.policy import Mode, Route
 
 __all__ = [
+    "APPROVAL_LIFE",
     "Actor",
     "Approval",
     "Change",
@@ -28,6 +29,9 @@ __all__ = [
     "ServerPass",
     "ServerState",
 ]
+
+APPROVAL_LIFE = timedelta(days=30)
+"""How long an approval holds, and so how far back a change may have spent one."""
 
 
 class Guard(StrEnum):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from mailswitch.core.decide import table_verdict
 from mailswitch.core.errors import ConfigError, InventoryError
-from mailswitch.core.ledger import Approval, Guard
+from mailswitch.core.ledger import APPROVAL_LIFE, Approval, Guard
 from mailswitch.core.names import DomainName
 from mailswitch.core.policy import Policy
 from mailswitch.core.reports import DomainReport, PassReport
@@ -16,9 +16,8 @@ from mailswitch.service.reconcile import PassRequest, dry_run
 from mailswitch.service.remarks import silent_servers
 from mailswitch.service.setup import Setup
 
-__all__ = ["APPROVAL_LIFE", "approve"]
+__all__ = ["approve"]
 
-APPROVAL_LIFE = timedelta(days=30)
 _WAIT = timedelta(seconds=30)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from mailswitch.core.domain import Platform
 from mailswitch.core.errors import InventoryError, Stopped
 from mailswitch.core.judge import Judgement, ServerCase, judge
-from mailswitch.core.ledger import Run, ServerPass
+from mailswitch.core.ledger import APPROVAL_LIFE, Run, ServerPass
 from mailswitch.core.limits import VantageFailures
 from mailswitch.core.policy import Mode
 from mailswitch.core.reports import (
@@ -32,9 +32,6 @@ from mailswitch.service.reviewed import Reviewed, plan_refusal
 from mailswitch.service.setup import ManagedServer, Setup
 
 __all__ = ["PassRequest", "Reviewed", "dry_run", "once", "settle"]
-
-_CHANGES_SPAN = timedelta(days=30)
-"""How far back changes are looked at: as long as an approval may live, which a change spends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,7 +273,7 @@ def _case(
         state=reader.server_state(one.server.name),
         pins=reader.pins(),
         approvals=reader.approvals(),
-        changes=reader.changes(server=one.server.name, since=now - _CHANGES_SPAN),
+        changes=reader.changes(server=one.server.name, since=now - APPROVAL_LIFE),
         vantages=sighted.vantages,
         evidence=evidence.evidence,
         now=now,

@@ -9,11 +9,11 @@ import pytest
 
 from mailswitch.core.domain import Switch
 from mailswitch.core.errors import ConfigError, InventoryError
-from mailswitch.core.ledger import Approval, Guard
+from mailswitch.core.ledger import APPROVAL_LIFE, Approval, Guard
 from mailswitch.core.mx import address
 from mailswitch.core.names import DomainName
 from mailswitch.core.policy import Confirmation, Mode, Policy, Route
-from mailswitch.service.approve import APPROVAL_LIFE, approve
+from mailswitch.service.approve import approve
 from tests.support.ports import Scene, entries_of, mx, outcomes_of
 
 MOVED = DomainName("moved.example")
