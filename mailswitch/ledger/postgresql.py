@@ -24,8 +24,8 @@ from sqlalchemy import Connection as _Connection
 
 from mailswitch.core.errors import AlreadyRunning, LedgerError
 from mailswitch.ledger.lock import ANOTHER_DAEMON, ANOTHER_RUN, retry_while_running, running_message
-from mailswitch.ledger.reader import EmptyLedger, StoredReader
-from mailswitch.ledger.schema import check_readable, is_current, migrate
+from mailswitch.ledger.reader import EmptyLedger, StoredReader, reader_of
+from mailswitch.ledger.schema import is_current, migrate
 from mailswitch.ledger.session import Opening, Session
 from mailswitch.ledger.store import StoredLedger
 
@@ -76,15 +76,7 @@ class PostgreSQLPlace:
         Raises:
             LedgerError: it cannot be read, or has a schema that this program does not know.
         """
-        session = self.reading_session()
-        try:
-            if check_readable(session):
-                return StoredReader(session)
-        except BaseException:
-            session.close()
-            raise
-        session.close()
-        return EmptyLedger()
+        return reader_of(self.reading_session())
 
     @contextmanager
     def locked(self) -> Iterator[StoredLedger]:

@@ -14,9 +14,10 @@ from mailswitch.core.names import DomainName
 from mailswitch.core.notices import NoticeMemory
 from mailswitch.ledger import tables
 from mailswitch.ledger.rows import columns_of, damage_told, value_maker
+from mailswitch.ledger.schema import check_readable
 from mailswitch.ledger.session import Session
 
-__all__ = ["EmptyLedger", "StoredReader"]
+__all__ = ["EmptyLedger", "StoredReader", "reader_of"]
 
 _V = TypeVar(
     "_V", Approval, Change, LogReading, MailCount, NoticeMemory, Pause, Pin, Recheck, Run, ServerPass, ServerState
@@ -231,6 +232,22 @@ class EmptyLedger:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+def reader_of(session: Session) -> StoredReader | EmptyLedger:
+    """Return what reads through ``session``; one that holds no ledger yet is closed and reads as empty.
+
+    Raises:
+        LedgerError: it cannot be read, or has a schema that this program does not know; the session is closed.
+    """
+    try:
+        if check_readable(session):
+            return StoredReader(session)
+    except BaseException:
+        session.close()
+        raise
+    session.close()
+    return EmptyLedger()
 
 
 def _all(table: Table, kind: type[_V]) -> Select[Any]:

@@ -24,8 +24,8 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from mailswitch.core.errors import LedgerError
 from mailswitch.ledger.failures import translated
 from mailswitch.ledger.lock import ANOTHER_DAEMON, FILE_MODE, adopt, file_lock, is_file_locked, retry_while_running
-from mailswitch.ledger.reader import EmptyLedger, StoredReader
-from mailswitch.ledger.schema import check_readable, is_current, migrate
+from mailswitch.ledger.reader import EmptyLedger, StoredReader, reader_of
+from mailswitch.ledger.schema import is_current, migrate
 from mailswitch.ledger.session import Opening, Session
 from mailswitch.ledger.store import StoredLedger
 
@@ -60,15 +60,7 @@ class SQLitePlace:
         """
         if not self.exists():
             return EmptyLedger()
-        session = self.reading_session()
-        try:
-            if check_readable(session):
-                return StoredReader(session)
-        except BaseException:
-            session.close()
-            raise
-        session.close()
-        return EmptyLedger()
+        return reader_of(self.reading_session())
 
     @contextmanager
     def locked(self) -> Iterator[StoredLedger]:
