@@ -13,6 +13,7 @@ from mailswitch.core.ledger import Approval, Change, DomainHistory, Pause, Pin, 
 from mailswitch.core.names import DomainName
 from mailswitch.core.notices import NoticeMemory
 from mailswitch.ledger import tables
+from mailswitch.ledger.rescue import EmptyRescues, RescueReader
 from mailswitch.ledger.rows import columns_of, damage_told, value_maker
 from mailswitch.ledger.schema import check_readable
 from mailswitch.ledger.session import Session
@@ -25,7 +26,7 @@ _V = TypeVar(
 _R = TypeVar("_R")
 
 
-class StoredReader:
+class StoredReader(RescueReader):
     """A ledger's rows as values; satisfies LedgerReader. Each method sees one state of the ledger."""
 
     def __init__(self, session: Session) -> None:
@@ -155,7 +156,7 @@ class StoredReader:
         return next(iter(self._many(kind, wanted)), None)
 
 
-class EmptyLedger:
+class EmptyLedger(EmptyRescues):
     """A ledger that does not exist yet; satisfies LedgerReader."""
 
     def run_count(self) -> int:

@@ -13,6 +13,7 @@ from mailswitch.core.errors import InvalidName, LedgerError
 from mailswitch.core.evidence import LogReading, MailCount
 from mailswitch.core.ledger import Approval, Change, DomainHistory, Pause, Pin, Recheck, Run, ServerPass, ServerState
 from mailswitch.core.notices import NoticeMemory
+from mailswitch.core.rescue import Rescue, RescuedMessage
 
 __all__ = ["columns_of", "damage_told", "row_of", "value_maker"]
 
@@ -26,6 +27,8 @@ _Value = (
     | Approval
     | Pause
     | Recheck
+    | Rescue
+    | RescuedMessage
     | Run
     | ServerPass
     | ServerState

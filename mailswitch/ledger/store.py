@@ -31,6 +31,7 @@ from mailswitch.ledger import tables
 from mailswitch.ledger.mail import add_counts, forget_old_counts
 from mailswitch.ledger.pruning import prune
 from mailswitch.ledger.reader import StoredReader
+from mailswitch.ledger.rescue import RescueWriter
 from mailswitch.ledger.rows import columns_of, damage_told, row_of, value_maker
 
 __all__ = ["StoredLedger"]
@@ -38,7 +39,7 @@ __all__ = ["StoredLedger"]
 _CLAIM = ("claim", "claim_change", "claim_route", "claim_exchanges")
 
 
-class StoredLedger(StoredReader):
+class StoredLedger(StoredReader, RescueWriter):
     """A ledger that can be written; satisfies Ledger. Safe to share between threads, which then take turns."""
 
     def begin_run(self, run: Run) -> None:

@@ -26,6 +26,7 @@ from mailswitch.core.mx import HostAnswer, Observation, Vantage, VantageCount
 from mailswitch.core.names import DomainName, NamePattern
 from mailswitch.core.notices import NoticeMemory
 from mailswitch.core.policy import Route
+from mailswitch.service.rescue_ports import RescueReader, RescueWriter
 
 __all__ = [
     "EvidenceSource",
@@ -111,7 +112,7 @@ class EvidenceSource(Protocol):
         """Return what the mail log shows for one hosted domain, or that there is no log to ask."""
 
 
-class LedgerReader(Protocol):
+class LedgerReader(RescueReader, Protocol):
     """The ledger as commands see it that record nothing. A ledger that does not exist yet reads as empty.
 
     Every method raises LedgerError when the ledger cannot be read or has a schema this program does not know.
@@ -181,7 +182,7 @@ class LedgerReader(Protocol):
         """Give back connections. Harmless when called again."""
 
 
-class Ledger(LedgerReader, Protocol):
+class Ledger(LedgerReader, RescueWriter, Protocol):
     """The ledger as passes and operators' commands write it. Every write is durable when the method returns."""
 
     def begin_run(self, run: Run) -> None:

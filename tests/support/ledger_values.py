@@ -116,6 +116,9 @@ def everything(ledger: LedgerReader, server: str) -> list[object]:
         ledger.recent_passes(server, limit=9),
         ledger.rechecks(limit=9),
         ledger.next_passes(),
+        ledger.rescues(),
+        ledger.unanswered(server, NAME),
+        ledger.rescue_counts(server, NAME),
     ]
 
 

@@ -1,0 +1,63 @@
+"""What the ledger gives and takes for mail that is sent on from abandoned mailboxes, as Protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Protocol
+
+from mailswitch.core.names import DomainName
+from mailswitch.core.rescue import Rescue, RescuedMessage, RescueOutcome
+
+__all__ = ["RescueReader", "RescueWriter"]
+
+
+class RescueReader(Protocol):
+    """What was sent on; part of LedgerReader."""
+
+    def rescues(
+        self, *, server: str | None = None, name: DomainName | None = None, limit: int | None = None
+    ) -> tuple[Rescue, ...]:
+        """Return the runs of ``rescue --send`` that match all that is given, newest first."""
+
+    def rescued(
+        self, server: str, name: DomainName, mailbox: str, *, files: Collection[str] = (), sums: Collection[str] = ()
+    ) -> tuple[RescuedMessage, ...]:
+        """Return a mailbox's messages on record that are among these files or have one of these contents."""
+
+    def unanswered(self, server: str, name: DomainName) -> tuple[RescuedMessage, ...]:
+        """Return a name's messages of which it is not known yet whether the other side has them, oldest first."""
+
+    def rescue_counts(self, server: str, name: DomainName) -> dict[RescueOutcome | None, int]:
+        """Return how many of a name's messages are on record, by outcome."""
+
+
+class RescueWriter(Protocol):
+    """Recording what is sent on; part of Ledger. Every write is durable when the method returns."""
+
+    def begin_rescue(self, rescue: Rescue) -> int:
+        """Record that a run of ``rescue --send`` started and return its id."""
+
+    def finish_rescue(
+        self, rescue_id: int, *, at: datetime, counts: tuple[tuple[str, int], ...], stopped: str | None
+    ) -> None:
+        """Record how a run of ``rescue --send`` ended."""
+
+    def intend_message(
+        self, message: RescuedMessage, *, despite: Collection[RescueOutcome] = (RescueOutcome.NOT_TAKEN,)
+    ) -> RescuedMessage | None:
+        """Record the intent to send one message, durably; None where it is on record already and must not be sent.
+
+        One whose outcome is in ``despite`` is intended anew.
+        """
+
+    def settle_message(
+        self,
+        message_id: int,
+        *,
+        outcome: RescueOutcome,
+        at: datetime,
+        queue_id: str | None = None,
+        answer: str | None = None,
+    ) -> None:
+        """Record what became of a message that was intended, or taken before; a last word on record stays."""
