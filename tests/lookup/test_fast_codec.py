@@ -4,55 +4,21 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Iterator
 
-import dns.flags
-import dns.message
-import dns.name
-import dns.rcode
 import dns.rdatatype
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailswitch.core.names import DomainName
-from mailswitch.lookup.answers import read_reply
 from mailswitch.lookup.fast_codec import FastCodec
-from mailswitch.lookup.queries import query_packet, question, wire_form
+from mailswitch.lookup.queries import query_packet
 from mailswitch.lookup.replies import Found, Nothing, NotThere, Reply
-from mailswitch.lookup.wire import matched
-from mailswitch.simulation.public_dns import PublicDNSServer, parse_records
-from tests.support.nasty_dns import SOA, reply_to
+from tests.support.nasty_dns import reply_to
+from tests.support.readings import NAME, TYPES, asked_for, by_dnspython, recorded_replies, resolver_replies
 
-NAME = DomainName("moved.example")
-TYPES = (dns.rdatatype.MX, dns.rdatatype.A, dns.rdatatype.AAAA)
-RECORDS = """
-moved.example.   3600 IN MX 1 mx.other.example.
-moved.example.        IN MX 5 Backup.Other.example.
-moved.example.        IN A 192.0.2.26
-moved.example.        IN A 192.0.2.27
-moved.example.        IN AAAA 2001:db8::26
-moved.example.        IN AAAA ::ffff:192.0.2.1
-nullmx.example.       IN MX 0 .
-alias.example.        IN CNAME moved.example.
-text.example.         IN TXT "x"
-odd.example.          IN MX 1 a\\.b.example.
-far.example.          IN MX 1 mx.some.where.else.test.
-"""
 MUTATIONS = 50_000
 """For each of four seeds."""
-
-
-def asked_for(text: str, rdtype: dns.rdatatype.RdataType) -> bytes:
-    return question(wire_form(DomainName(text)), rdtype)
-
-
-def by_dnspython(packet: bytes, asked: bytes, name: DomainName, rdtype: dns.rdatatype.RdataType) -> object:
-    """What the whole way through dnspython makes of a packet."""
-    message = matched(packet, packet[:2], asked)
-    if not isinstance(message, dns.message.Message) or message.flags & dns.flags.TC:
-        return message
-    return read_reply(message, name, rdtype)
 
 
 def read_both_ways(packet: bytes, asked: bytes, name: DomainName, rdtype: dns.rdatatype.RdataType) -> Reply | None:
@@ -62,41 +28,7 @@ def read_both_ways(packet: bytes, asked: bytes, name: DomainName, rdtype: dns.rd
     return fast
 
 
-def recorded() -> Iterator[tuple[DomainName, dns.rdatatype.RdataType, bytes, bytes]]:
-    """Replies of the simulated resolver to questions of every kind, and ones in the shape of other servers."""
-    server = PublicDNSServer(parse_records(RECORDS))
-    for text in ("moved", "nullmx", "alias", "text", "odd", "far", "nowhere"):
-        name = DomainName(f"{text}.example")
-        for rdtype in TYPES:
-            for has_edns in (True, False):
-                asked = asked_for(name.text, rdtype)
-                packet = server.answer(query_packet(4711, asked, has_edns=has_edns), over_tcp=False)
-                assert packet is not None
-                yield name, rdtype, asked, packet
-
-
-def shaped() -> Iterator[tuple[DomainName, dns.rdatatype.RdataType, bytes, bytes]]:
-    """Replies in shapes that other servers use."""
-    asked = asked_for(NAME.text, dns.rdatatype.MX)
-    query = query_packet(4711, asked, has_edns=True)
-    mx = ("moved.example. 60 IN MX 1 a.example.", "moved.example. 60 IN MX 1 b.a.example.")
-    packets = [
-        reply_to(query, *mx, authority=("example. 60 IN NS ns.example.",)),
-        reply_to(query, *mx, with_flags=dns.flags.AD),
-        reply_to(query, *mx, with_flags=dns.flags.AA),
-        reply_to(query, *mx, extended_errors=(3,)),
-        reply_to(query, *mx, rcode=dns.rcode.NXDOMAIN, authority=(SOA,)),
-        reply_to(query, authority=(SOA, "example. 60 IN NS ns.example.")),
-        reply_to(query, authority=("moved.example. 60 IN SOA . . 1 2 3 4 4294967295",)),
-        reply_to(query, authority=("other.test. 60 IN SOA . . 1 2 3 4 5",)),
-        reply_to(query, authority=("ved.example. 60 IN SOA . . 1 2 3 4 5",)),
-        reply_to(query, authority=(". 60 IN SOA . . 1 2 3 4 5",)),
-        reply_to(query, *(f"moved.example. 60 IN MX {n} mx{n}.example." for n in range(60))),
-    ]
-    yield from ((NAME, dns.rdatatype.MX, asked, packet) for packet in packets)
-
-
-CORPUS = [*recorded(), *shaped()]
+CORPUS = [*recorded_replies()]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +50,7 @@ def test_the_usual_replies_are_read_fast_and_others_declined(
 ) -> None:
     readings = [
         read_both_ways(packet, asked, name, kind)
-        for name, kind, asked, packet in recorded()
+        for name, kind, asked, packet in resolver_replies()
         if (name.text, kind) == (text, rdtype)
     ]
 
