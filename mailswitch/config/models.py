@@ -202,6 +202,12 @@ class RootSection(fields.Section):
         repr=False,
         description="Where runs, changes and pins are kept: `sqlite:////absolute/path` or `postgresql://HOST/DATABASE`.",
     )
+    ledger_marker: fields.FilePath | None = Field(
+        default=None,
+        description="A file outside the ledger that names what was recorded last, so that a ledger restored from an "
+        "old backup is noticed: then nothing is changed before `mailswitch resume`. Best where backups do not reach. "
+        "Default: beside a SQLite ledger; none for PostgreSQL.",
+    )
     servers: Annotated[tuple[ServerSection, ...], AfterValidator(_some)] = Field(description="The Plesk servers.")
     dns: DnsSection = Field(default_factory=DnsSection)
     policy: PolicySection = Field(default_factory=PolicySection)

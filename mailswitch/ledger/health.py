@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
 from mailswitch.core.errors import ConfigError, LedgerError
 from mailswitch.ledger import schema, tables
+from mailswitch.ledger.marker import BY_MARKER
 from mailswitch.ledger.place import open_place
 from mailswitch.ledger.postgresql import PostgreSQLPlace
 from mailswitch.ledger.session import Session
@@ -51,12 +53,16 @@ class LedgerHealth:
     """One sentence each: what is wrong and what to do."""
 
 
-def inspect(url: str) -> LedgerHealth:
-    """Look at the ledger that ``url`` names; what is wrong with it is in the answer, never raised."""
+def inspect(url: str, *, marker: Path | None = None) -> LedgerHealth:
+    """Look at the ledger that ``url`` names, and at its marker; what is wrong is in the answer, never raised."""
     try:
-        place = open_place(url)
+        place = open_place(url, marker=marker)
     except ConfigError as error:
         return LedgerHealth(place="", problems=(str(error),))
+    return _with_doubt(place, _looked_at(place))
+
+
+def _looked_at(place: SQLitePlace | PostgreSQLPlace) -> LedgerHealth:
     health = LedgerHealth(place=place.shown)
     if isinstance(place, SQLitePlace):
         return _file(place, health)
@@ -64,6 +70,20 @@ def inspect(url: str) -> LedgerHealth:
         return _server(place, health)
     except LedgerError as error:
         return replace(health, problems=(str(error),))
+
+
+def _with_doubt(place: SQLitePlace | PostgreSQLPlace, health: LedgerHealth) -> LedgerHealth:
+    """Tell of a ledger that is not the one written last; one that cannot be read has its problem already."""
+    if health.problems:
+        return health
+    reader = place.reader()
+    try:
+        pause = reader.pause()
+    finally:
+        reader.close()
+    if pause is None or pause.by != BY_MARKER:
+        return health
+    return replace(health, problems=(pause.reason or "",))
 
 
 def _file(place: SQLitePlace, health: LedgerHealth) -> LedgerHealth:

@@ -8,6 +8,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from mailswitch.core.errors import ConfigError
+from mailswitch.ledger.marker import MarkerFile
 from mailswitch.ledger.postgresql import PostgreSQLPlace
 from mailswitch.ledger.sqlite import SQLitePlace
 
@@ -28,20 +29,22 @@ def file_of(url: str) -> Path | None:
     return _path(parsed) if parsed.drivername in _SQLITE else None
 
 
-def open_place(url: str) -> SQLitePlace | PostgreSQLPlace:
+def open_place(url: str, *, marker: Path | None = None) -> SQLitePlace | PostgreSQLPlace:
     """Return the place a ledger URL names, without touching it.
 
     ``sqlite:///`` is followed by a path, so four slashes make it absolute. For PostgreSQL the path names the database;
     a schema of its own is chosen by ``?options=-csearch_path%3Dname``, and TLS by ``?sslmode=verify-full``.
+    ``marker`` is the file outside the ledger by which one restored from an old backup is noticed; None for none.
 
     Raises:
         ConfigError: the URL is none, or of another kind of database. The URL is not repeated: it may hold a password.
     """
     parsed = _parsed(url)
+    mark = None if marker is None else MarkerFile(marker)
     if parsed.drivername in _SQLITE:
-        return SQLitePlace(_path(parsed))
+        return SQLitePlace(_path(parsed), marker=mark)
     if parsed.drivername in _POSTGRESQL:
-        return PostgreSQLPlace(parsed.set(drivername="postgresql+psycopg"))
+        return PostgreSQLPlace(parsed.set(drivername="postgresql+psycopg"), marker=mark)
     raise ConfigError(f"`ledger` names a {parsed.drivername!r} database, which cannot keep a ledger; {_EXAMPLES}")
 
 

@@ -24,6 +24,7 @@ from sqlalchemy import Connection as _Connection
 
 from mailswitch.core.errors import AlreadyRunning, LedgerError
 from mailswitch.ledger.lock import ANOTHER_DAEMON, ANOTHER_RUN, retry_while_running, running_message
+from mailswitch.ledger.marker import MarkerFile
 from mailswitch.ledger.reader import EmptyLedger, StoredReader, reader_of
 from mailswitch.ledger.schema import is_current, migrate
 from mailswitch.ledger.session import Opening, Session
@@ -48,9 +49,10 @@ _CONNECTION_LIMITS = {
 class PostgreSQLPlace:
     """The database of a ledger; nothing is connected before one of its methods is called."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, marker: MarkerFile | None = None) -> None:
         """Keep the URL, which may hold a password, where no message or repr shows it."""
         self._url = url
+        self._marker = marker
         self._secrets = tuple(
             value
             for value in (str(url.password or ""), *map(str, (url.query.get("password"), url.query.get("sslpassword"))))
@@ -76,7 +78,7 @@ class PostgreSQLPlace:
         Raises:
             LedgerError: it cannot be read, or has a schema that this program does not know.
         """
-        return reader_of(self.reading_session())
+        return reader_of(self.reading_session(), self._marker)
 
     @contextmanager
     def locked(self) -> Iterator[StoredLedger]:
@@ -88,7 +90,7 @@ class PostgreSQLPlace:
         """
         with self._writing(_PATIENCE) as session, _advisory_lock(session):
             migrate(session)
-            yield StoredLedger(session)
+            yield StoredLedger(session, marker=self._marker)
 
     @contextmanager
     def writer(self, *, wait: timedelta) -> Iterator[StoredLedger]:
@@ -100,7 +102,7 @@ class PostgreSQLPlace:
         """
         with self._writing(wait) as session:
             retry_while_running(lambda: _bring_up_to_date(session), wait)
-            yield StoredLedger(session)
+            yield StoredLedger(session, marker=self._marker)
 
     @contextmanager
     def daemon_lock(self) -> Iterator[Callable[[], None]]:

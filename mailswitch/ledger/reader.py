@@ -13,6 +13,7 @@ from mailswitch.core.ledger import Approval, Change, DomainHistory, Pause, Pin, 
 from mailswitch.core.names import DomainName
 from mailswitch.core.notices import NoticeMemory
 from mailswitch.ledger import tables
+from mailswitch.ledger.marker import Mark, MarkerFile, mark_of
 from mailswitch.ledger.rescue import EmptyRescues, RescueReader
 from mailswitch.ledger.rows import columns_of, damage_told, value_maker
 from mailswitch.ledger.schema import check_readable
@@ -29,9 +30,10 @@ _R = TypeVar("_R")
 class StoredReader(RescueReader):
     """A ledger's rows as values; satisfies LedgerReader. Each method sees one state of the ledger."""
 
-    def __init__(self, session: Session) -> None:
-        """Read through ``session``, which is closed with the reader."""
+    def __init__(self, session: Session, *, marker: MarkerFile | None = None) -> None:
+        """Read through ``session``, which is closed with the reader; ``marker`` tells whether it is an old ledger."""
         self._session = session
+        self._marker = marker
 
     def run_count(self) -> int:
         """Return how many runs were ever recorded, those included that were pruned."""
@@ -62,8 +64,8 @@ class StoredReader(RescueReader):
         return self._many(Approval, _all(table, Approval).order_by(table.c.at, table.c.server, table.c.name))
 
     def pause(self) -> Pause | None:
-        """Return the pause in force, if any."""
-        return self._one(Pause, _all(tables.pause, Pause))
+        """Return the pause in force, if any: one of its own accord while this is not the ledger written last."""
+        return self._doubt() or self._one(Pause, _all(tables.pause, Pause))
 
     def changes(
         self,
@@ -142,6 +144,18 @@ class StoredReader(RescueReader):
         """Give back connections. Harmless when called again."""
         self._session.close()
 
+    def _doubt(self) -> Pause | None:
+        return None if self._marker is None else self._marker.doubt(self._holds)
+
+    def _holds(self, mark: Mark) -> bool:
+        runs = select(tables.runs.c.id).where(tables.runs.c.id == mark.run_id)
+        is_run_known = mark.run_id is None or bool(self._read(runs, list))
+        if mark.change is None or not is_run_known:
+            return is_run_known
+        (found,) = self.changes(change_id=mark.change[0]) or (None,)
+        mine = mark_of(None, found)
+        return mine is not None and mine.change == mark.change
+
     def _read(self, wanted: Select[Any], make: Callable[[Iterable[Row[Any]]], _R]) -> _R:
         def act(connection: Connection) -> _R:
             with damage_told(self._session.place):
@@ -158,6 +172,10 @@ class StoredReader(RescueReader):
 
 class EmptyLedger(EmptyRescues):
     """A ledger that does not exist yet; satisfies LedgerReader."""
+
+    def __init__(self, *, marker: MarkerFile | None = None) -> None:
+        """Keep the marker: where it names anything, there was a ledger."""
+        self._marker = marker
 
     def run_count(self) -> int:
         """Return 0."""
@@ -179,7 +197,8 @@ class EmptyLedger(EmptyRescues):
         return ()
 
     def pause(self) -> Pause | None:
-        """Return None."""
+        """Return the pause of a ledger that was there and is gone; None where there never was one."""
+        return None if self._marker is None else self._marker.doubt(lambda _: False)
 
     def changes(
         self,
@@ -235,7 +254,7 @@ class EmptyLedger(EmptyRescues):
         """Do nothing."""
 
 
-def reader_of(session: Session) -> StoredReader | EmptyLedger:
+def reader_of(session: Session, marker: MarkerFile | None = None) -> StoredReader | EmptyLedger:
     """Return what reads through ``session``; one that holds no ledger yet is closed and reads as empty.
 
     Raises:
@@ -243,12 +262,12 @@ def reader_of(session: Session) -> StoredReader | EmptyLedger:
     """
     try:
         if check_readable(session):
-            return StoredReader(session)
+            return StoredReader(session, marker=marker)
     except BaseException:
         session.close()
         raise
     session.close()
-    return EmptyLedger()
+    return EmptyLedger(marker=marker)
 
 
 def _all(table: Table, kind: type[_V]) -> Select[Any]:

@@ -24,6 +24,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from mailswitch.core.errors import LedgerError
 from mailswitch.ledger.failures import translated
 from mailswitch.ledger.lock import ANOTHER_DAEMON, FILE_MODE, adopt, file_lock, is_file_locked, retry_while_running
+from mailswitch.ledger.marker import MarkerFile
 from mailswitch.ledger.reader import EmptyLedger, StoredReader, reader_of
 from mailswitch.ledger.schema import is_current, migrate
 from mailswitch.ledger.session import Opening, Session
@@ -39,9 +40,10 @@ _LOOKS_TAKE = timedelta(milliseconds=500)
 class SQLitePlace:
     """The file of a ledger; nothing is touched before one of its methods is called."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, marker: MarkerFile | None = None) -> None:
         """Keep the path, absolute and without symbolic links: the lock must be the same by every name."""
         self.path = path.resolve()
+        self._marker = marker
 
     def __repr__(self) -> str:
         """Return the path."""
@@ -59,8 +61,8 @@ class SQLitePlace:
             LedgerError: it cannot be read, or has a schema that this program does not know.
         """
         if not self.exists():
-            return EmptyLedger()
-        return reader_of(self.reading_session())
+            return EmptyLedger(marker=self._marker)
+        return reader_of(self.reading_session(), self._marker)
 
     @contextmanager
     def locked(self) -> Iterator[StoredLedger]:
@@ -74,7 +76,7 @@ class SQLitePlace:
             self._make_file()
             with self._writing(_PATIENCE) as session:
                 migrate(session)
-                yield StoredLedger(session)
+                yield StoredLedger(session, marker=self._marker)
 
     @contextmanager
     def writer(self, *, wait: timedelta) -> Iterator[StoredLedger]:
@@ -86,7 +88,7 @@ class SQLitePlace:
         """
         retry_while_running(lambda: self._bring_up_to_date(wait), wait)
         with self._writing(wait) as session:
-            yield StoredLedger(session)
+            yield StoredLedger(session, marker=self._marker)
 
     @contextmanager
     def daemon_lock(self) -> Iterator[Callable[[], None]]:

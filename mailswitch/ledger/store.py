@@ -29,6 +29,7 @@ from mailswitch.core.notices import NoticeMemory
 from mailswitch.core.policy import Route
 from mailswitch.ledger import tables
 from mailswitch.ledger.mail import add_counts, forget_old_counts
+from mailswitch.ledger.marker import mark_of
 from mailswitch.ledger.pruning import prune
 from mailswitch.ledger.reader import StoredReader
 from mailswitch.ledger.rescue import RescueWriter
@@ -50,6 +51,7 @@ class StoredLedger(StoredReader, RescueWriter):
         """
         with self._session.transaction("write to") as connection:
             connection.execute(insert(tables.runs), row_of(run))
+        self._leave_mark()
 
     def finish_run(self, run: Run) -> None:
         """Record how the pass with ``run.id`` ended.
@@ -93,7 +95,8 @@ class StoredLedger(StoredReader, RescueWriter):
         del row["id"]
         with self._session.transaction("write to") as connection:
             given: Any = connection.execute(insert(tables.changes).values(row)).inserted_primary_key
-            return int(given[0])
+        self._leave_mark()
+        return int(given[0])
 
     def settle(
         self,
@@ -153,11 +156,13 @@ class StoredLedger(StoredReader, RescueWriter):
             _upsert(connection, tables.approvals, [row_of(approval)], key=("server", "name"))
 
     def set_pause(self, pause: Pause | None) -> None:
-        """Pause, or with None resume."""
+        """Pause, or with None resume, which also takes a ledger in doubt for what it is."""
         with self._session.transaction("write to") as connection:
             connection.execute(delete(tables.pause))
             if pause is not None:
                 connection.execute(insert(tables.pause), {"id": 1, **row_of(pause)})
+        if pause is None:
+            self._leave_mark(is_taken=True)
 
     def request_recheck(self, names: Iterable[DomainName], *, by: str, at: datetime) -> None:
         """Ask the running daemon to look at names now; a name asked for already stands as it is."""
@@ -212,6 +217,14 @@ class StoredLedger(StoredReader, RescueWriter):
             add_counts(connection, server, counts)
             forget_old_counts(connection, server, today)
             _upsert(connection, tables.mail_readings, [{"server": server, **row_of(reading)}], key=("server",))
+
+    def _leave_mark(self, *, is_taken: bool = False) -> None:
+        """Leave a mark of what was recorded last outside the ledger, unless this is not the ledger to go on from."""
+        if self._marker is None or not (is_taken or self._doubt() is None):
+            return
+        mark = mark_of(self.last_run(), next(iter(self.changes(limit=1)), None))
+        if mark is not None:
+            self._marker.write(mark)
 
 
 def _upsert(

@@ -68,7 +68,14 @@ def setup_of(settings: Settings) -> Setup:
 
 def ledger_of(settings: Settings) -> LedgerPlace:
     """Return where the ledger is."""
-    return open_place(settings.ledger)
+    return open_place(settings.ledger, marker=_marker_of(settings))
+
+
+def _marker_of(settings: Settings) -> Path | None:
+    """Return the file that tells an old ledger: the one named, or one beside a ledger that is a file."""
+    file = file_of(settings.ledger)
+    beside = None if file is None else file.with_name(f"{file.name}.marker")
+    return settings.ledger_marker or beside
 
 
 def ledger_file(settings: Settings) -> Path | None:
@@ -126,7 +133,7 @@ def this_host() -> Host:
 
 def inspected_ledger(settings: Settings) -> LedgerState:
     """Look at the ledger without changing it."""
-    health = inspect(settings.ledger)
+    health = inspect(settings.ledger, marker=_marker_of(settings))
     return LedgerState(place=health.place, exists=health.exists, problems=health.problems)
 
 
