@@ -34,6 +34,7 @@ __all__ = [
     "VantageCount",
     "address",
     "is_routable",
+    "plain",
 ]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -67,7 +68,11 @@ def address(text: str) -> Address:
     Raises:
         ValueError: ``text`` is no address.
     """
-    found = ipaddress.ip_address(text)
+    return plain(ipaddress.ip_address(text))
+
+
+def plain(found: Address) -> Address:
+    """Return ``found`` as it is compared: an IPv4-mapped IPv6 address as IPv4, and no zone of a link."""
     if isinstance(found, ipaddress.IPv6Address):
         if found.ipv4_mapped is not None:
             return found.ipv4_mapped
@@ -165,6 +170,8 @@ class NoSuchHost:
     canonical: tuple[DomainName, ...] = ()
 
 
+_NOT_ASKED = Indeterminate("not asked")
+
 MXAnswer = Published | NullMX | NoMX | NoSuchDomain | Indeterminate
 HostAnswer = Addresses | NoAddress | NoSuchHost | Indeterminate
 
@@ -208,4 +215,7 @@ class Observation:
 
     def host(self, name: DomainName) -> HostAnswer:
         """Return what is known of the host ``name``."""
-        return next((answer for host, answer in self.hosts if host == name), Indeterminate("not asked"))
+        for host, answer in self.hosts:
+            if host == name:
+                return answer
+        return _NOT_ASKED

@@ -64,7 +64,7 @@ def finding_of(opinions: Sequence[Opinion], *, tendency: Tendency, quorum: int) 
     definite = [opinion for opinion in opinions if opinion.route is not Route.UNKNOWN]
     if not definite:
         return _unknown(opinions, _silences(opinions) or "no vantage was asked")
-    by_route = {route: group for route in Route if (group := [one for one in definite if one.route is route])}
+    by_route = _by_route(definite)
     agreed = [route for route, group in by_route.items() if _operators(group) >= quorum]
     if len(agreed) > 1:
         # Mail is being refused: of two quorums the one that turns on again wins, here before gateway.
@@ -91,6 +91,14 @@ def unasked() -> Finding:
         is_sighting=False,
         is_seen_here=False,
     )
+
+
+def _by_route(definite: Sequence[Opinion]) -> dict[Route, list[Opinion]]:
+    """Put opinions together by their route, the routes in the order in which they are tried."""
+    found: dict[Route, list[Opinion]] = {}
+    for opinion in definite:
+        found.setdefault(opinion.route, []).append(opinion)
+    return found if len(found) == 1 else {route: found[route] for route in Route if route in found}
 
 
 def _agreed(
@@ -137,6 +145,8 @@ def _unknown(opinions: Sequence[Opinion], because: str) -> Finding:
 
 def _merged(group: Sequence[Opinion]) -> tuple[ExchangeSeen, ...]:
     """Lay the exchanges of several opinions together, with every address any of them saw."""
+    if len(group) == 1:
+        return group[0].exchanges
     addresses: dict[tuple[int, DomainName], set[Address]] = {}
     for opinion in group:
         for seen in opinion.exchanges:

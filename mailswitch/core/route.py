@@ -19,7 +19,6 @@ from typing import assert_never
 
 from mailswitch.core.domain import ServerIdentity
 from mailswitch.core.mx import (
-    MX,
     Address,
     Addresses,
     HostAnswer,
@@ -32,8 +31,8 @@ from mailswitch.core.mx import (
     Observation,
     Published,
     Vantage,
-    address,
     is_routable,
+    plain,
 )
 from mailswitch.core.names import DomainName
 from mailswitch.core.policy import HERE_ROUTES, Route
@@ -41,6 +40,8 @@ from mailswitch.core.providers import ProviderKind, ProviderTable
 
 __all__ = ["ExchangeSeen", "Opinion", "Reason", "opinion_of"]
 
+_NO_HOST = NoSuchHost()
+"""What the root exchange leads to."""
 _NULL_MX = "a null MX says that the domain takes no mail"
 _CAUTIOUS_KINDS = (
     (ProviderKind.FORWARDER, Route.FORWARDER, "a forwarding service ({})"),
@@ -193,8 +194,14 @@ def _implicit(observation: Observation, identity: ServerIdentity, ttl: timedelta
 def _published(
     observation: Observation, published: Published, identity: ServerIdentity, providers: ProviderTable
 ) -> Opinion:
-    seen = tuple(_seen(observation, record) for record in sorted(published.records))
-    hosts = [_Host(entry, observation.host(entry.exchange), identity) for entry in seen if not entry.exchange.is_root]
+    hosts: list[_Host] = []
+    seen: list[ExchangeSeen] = []
+    for record in sorted(published.records) if len(published.records) > 1 else published.records:
+        answer = _NO_HOST if record.exchange.is_root else observation.host(record.exchange)
+        entry = ExchangeSeen(preference=record.preference, exchange=record.exchange, addresses=_sorted(answer))
+        seen.append(entry)
+        if answer is not _NO_HOST:
+            hosts.append(_Host(entry, answer, identity))
     if not hosts:
         return _plain(observation, Route.NO_MAIL, _NULL_MX, published.ttl)
     notes: tuple[Reason, ...] = ()
@@ -215,17 +222,12 @@ def _published(
         route=route,
         because=because if provider is None else f"{because}, {provider}",
         provider=provider,
-        exchanges=seen,
+        exchanges=tuple(seen),
         ttl=published.ttl,
         notes=notes,
         is_remembered=observation.is_remembered,
         has_ours=any(host.is_ours for host in hosts),
     )
-
-
-def _seen(observation: Observation, record: MX) -> ExchangeSeen:
-    addresses = () if record.exchange.is_root else _sorted(observation.host(record.exchange))
-    return ExchangeSeen(preference=record.preference, exchange=record.exchange, addresses=addresses)
 
 
 def _explicit(best: list[_Host], worse: list[_Host], providers: ProviderTable) -> tuple[Route, str]:
@@ -288,8 +290,7 @@ def _sorted(answer: HostAnswer) -> tuple[Address, ...]:
     """Return the addresses in order, an IPv4-mapped one as the IPv4 address that is compared with ours."""
     if not isinstance(answer, Addresses):
         return ()
-    plain = {address(str(found)) for found in answer.addresses}
-    return tuple(sorted(plain, key=lambda found: (found.version, int(found))))
+    return tuple(sorted(set(map(plain, answer.addresses)), key=lambda found: (found.version, int(found))))
 
 
 def _listed(addresses: tuple[Address, ...]) -> str:

@@ -7,21 +7,23 @@ reports can be compared line by line.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import cache
 from operator import attrgetter
 from typing import NoReturn, TypeVar
 
 from mailswitch.core.domain import Kind, Switch
 from mailswitch.core.errors import ConfigError, InvalidName
+from mailswitch.core.mx import Address
 from mailswitch.core.names import DomainName
 from mailswitch.core.plan import PlannedChange, digest_of
 from mailswitch.core.policy import Route
 from mailswitch.core.reports import DomainReport, PassReport, ServerReport, summary_of
 from mailswitch.core.route import ExchangeSeen, Reason
 from mailswitch.core.table import CHANGING, Verdict
-from mailswitch.report.documents import document, moment
+from mailswitch.report.documents import listed, moment, one_line
 
 __all__ = [
     "LARGEST_PLAN_FILE",
@@ -55,35 +57,37 @@ class ReviewedPlan:
 
 
 def report_json(report: PassReport) -> str:
-    """Return the report as a JSON document."""
-    return document(
-        REPORT_SCHEMA,
+    """Return the report as a JSON document, with a line for each name."""
+    return "".join(_pieces(report))
+
+
+def _pieces(report: PassReport) -> Iterator[str]:
+    run = {
+        "id": report.run_id,
+        "mode": report.mode.value,
+        "dry_run": report.is_dry_run,
+        "started": moment(report.started),
+        "finished": moment(report.finished),
+        "plan": report.plan.digest,
+    }
+    alerts = (
         {
-            "run": {
-                "id": report.run_id,
-                "mode": report.mode.value,
-                "dry_run": report.is_dry_run,
-                "started": moment(report.started),
-                "finished": moment(report.finished),
-                "plan": report.plan.digest,
-            },
-            "servers": [_server(server) for server in report.servers],
-            "alerts": [
-                {
-                    "code": str(alert.code),
-                    "server": alert.server,
-                    "name": None if alert.name is None else alert.name.text,
-                    "text": alert.text,
-                }
-                for alert in report.alerts
-            ],
-            "summary": asdict(summary_of(report.servers)),
-        },
+            "code": str(alert.code),
+            "server": alert.server,
+            "name": None if alert.name is None else alert.name.text,
+            "text": alert.text,
+        }
+        for alert in report.alerts
     )
+    yield f'{{\n  "schema": {one_line(REPORT_SCHEMA)},\n  "run": {one_line(run)},\n  "servers": '
+    yield from listed(("".join(_server(server)) for server in report.servers), indent="    ")
+    yield ',\n  "alerts": '
+    yield from listed(map(one_line, alerts), indent="    ")
+    yield f',\n  "summary": {one_line(asdict(summary_of(report.servers)))}\n}}\n'
 
 
-def domain_fields(entry: DomainReport) -> dict[str, object]:
-    """Return one name of a pass with the keys it has in every JSON document."""
+def domain_fields(entry: DomainReport, shown: Callable[[Address], str] = str) -> dict[str, object]:
+    """Return one name of a pass with the keys it has in every JSON document; ``shown`` writes addresses."""
     domain, finding, decision = entry.domain, entry.finding, entry.decision
     return {
         "name": domain.name.text,
@@ -93,7 +97,7 @@ def domain_fields(entry: DomainReport) -> dict[str, object]:
         "switch": domain.switch.value,
         "route": finding.route.value,
         "provider": finding.provider,
-        "mx": [exchange_fields(seen) for seen in sorted(finding.exchanges, key=attrgetter("order"))],
+        "mx": [exchange_fields(seen, shown) for seen in sorted(finding.exchanges, key=attrgetter("order"))],
         "decision": decision.verdict.value,
         "on_review": decision.is_on_review,
         "vantages": finding.vantages,
@@ -103,12 +107,12 @@ def domain_fields(entry: DomainReport) -> dict[str, object]:
     }
 
 
-def exchange_fields(seen: ExchangeSeen) -> dict[str, object]:
-    """Return one exchange with the keys it has in every JSON document."""
+def exchange_fields(seen: ExchangeSeen, shown: Callable[[Address], str] = str) -> dict[str, object]:
+    """Return one exchange with the keys it has in every JSON document; ``shown`` writes addresses."""
     return {
         "preference": seen.preference,
         "exchange": seen.exchange.text,
-        "addresses": [str(found) for found in seen.addresses],
+        "addresses": [shown(found) for found in seen.addresses],
     }
 
 
@@ -117,18 +121,19 @@ def reason_fields(reason: Reason) -> dict[str, object]:
     return {"code": str(reason.code), "text": reason.text}
 
 
-def _server(server: ServerReport) -> dict[str, object]:
+def _server(server: ServerReport) -> Iterator[str]:
     error = server.error
-    return {
+    head = {
         "name": server.name,
         "panel": {"kind": server.panel, "version": server.version},
         "addresses": list(server.addresses),
         "error": None if error is None else {"code": str(error.code), "text": error.text},
-        "domains": [
-            domain_fields(entry)
-            for entry in sorted(server.domains, key=lambda entry: (entry.domain.name, entry.domain.kind))
-        ],
     }
+    shown = cache(str)  # many names share their exchanges
+    entries = sorted(server.domains, key=lambda entry: (entry.domain.name, entry.domain.kind))
+    yield f'{one_line(head)[:-1]}, "domains": '
+    yield from listed((one_line(domain_fields(entry, shown)) for entry in entries), indent="      ")
+    yield "}"
 
 
 def plan_from_json(text: str) -> ReviewedPlan:

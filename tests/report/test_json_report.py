@@ -164,6 +164,18 @@ def test_a_document_is_printable_ascii_without_markup_and_reads_back_exactly() -
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 @given(passes())
+def test_a_report_has_a_line_for_each_name_and_nothing_that_could_break_out_of_a_page(report: PassReport) -> None:
+    text = report_json(report)
+
+    lines = [line for line in text.splitlines() if line.startswith('      {"name": ')]
+    assert len(lines) == sum(len(server.domains) for server in report.servers)
+    assert all(json.loads(line.removesuffix(","))["name"] for line in lines)
+    assert all(character == "\n" or " " <= character <= "~" for character in text)
+    assert not set("<>&") & set(text)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=50)
+@given(passes())
 def test_the_plan_read_back_is_the_plan_of_the_pass(report: PassReport) -> None:
     reviewed = plan_from_json(report_json(report))
 
