@@ -17,6 +17,7 @@ from mailswitch.core.ledger import Actor, Change, Outcome, ServerPass
 from mailswitch.core.names import DomainName
 
 __all__ = [
+    "IN_HAND",
     "QUIET",
     "Bulletin",
     "Digest",
@@ -34,6 +35,8 @@ __all__ = [
 QUIET = timedelta(hours=6)
 """How long a trouble that went away and came back is kept from being told again."""
 
+IN_HAND = timedelta(minutes=10)
+"""How long a bulletin that a process is sending is left to it."""
 _LONGEST_TEXT = 1_000
 _DAY = timedelta(days=1)
 
@@ -128,6 +131,12 @@ class Unsent:
 
     way: str
     bulletin: Bulletin
+    taken_at: datetime | None = None
+    """When a process began to send it; None after it has failed."""
+
+    def is_in_hand(self, now: datetime) -> bool:
+        """Whether somebody is sending it, and was not killed over it long ago."""
+        return self.taken_at is not None and timedelta(0) <= now - self.taken_at < IN_HAND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

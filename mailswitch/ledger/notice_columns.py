@@ -77,16 +77,13 @@ def _told_fields(told: Told) -> dict[str, object]:
 
 
 def _told(fields: Any) -> Told:
-    said_at = datetime.fromisoformat(_text(fields["said_at"]))
-    if said_at.utcoffset() is None:
-        raise ValueError(f"{fields['said_at']!r} has no time zone")
     return Told(
         kind=NoticeKind(fields["kind"]),
         code=_text(fields["code"]),
         server=_text(fields["server"]),
         name=None if fields["name"] is None else DomainName(_text(fields["name"])),
         text=_text(fields["text"]),
-        said_at=said_at,
+        said_at=_moment(fields["said_at"]),
         is_over=fields["is_over"] is True,
     )
 
@@ -99,6 +96,7 @@ def _unsent_fields(unsent: Unsent) -> dict[str, object]:
         "subject": bulletin.subject,
         "text": bulletin.text,
         "document": bulletin.document,
+        "taken_at": None if unsent.taken_at is None else unsent.taken_at.isoformat(),
     }
 
 
@@ -109,7 +107,15 @@ def _unsent(fields: Any) -> Unsent:
         text=_text(fields["text"]),
         document=_text(fields["document"]),
     )
-    return Unsent(way=_text(fields["way"]), bulletin=bulletin)
+    taken_at = fields.get("taken_at")  # not in rows of earlier versions
+    return Unsent(way=_text(fields["way"]), bulletin=bulletin, taken_at=None if taken_at is None else _moment(taken_at))
+
+
+def _moment(found: object) -> datetime:
+    moment = datetime.fromisoformat(_text(found))
+    if moment.utcoffset() is None:
+        raise ValueError(f"{found!r} has no time zone")
+    return moment
 
 
 def _text(found: object) -> str:

@@ -1,7 +1,8 @@
 """Telling people: after each recorded pass, what is news goes out every configured way. Never fails a pass.
 
-What is to be sent is on record before it is tried: killed in between, the next pass tries it once more, so that a
-bulletin may come twice and is not lost. A way that fails is tried once more with the next pass, then it is given up.
+What is to be sent is on record before it is tried, and only one process gets it there: of the daemon and a pass by hand
+that find the same news one tells it. Killed in between, a later pass tries it once more, so that a bulletin may come
+twice and is not lost. A way that fails is tried once more with the next pass, then it is given up.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ __all__ = ["NoticeObserver", "NoticeWay", "Sent", "Telling", "send_test"]
 
 _PATIENCE = timedelta(seconds=5)
 """How long a busy ledger is waited for."""
+_MOST_TRIES = 10
+"""At putting news on record while others put theirs there; what is not told then is found by the next pass."""
+
+
+_Key = tuple[str, str]
 
 
 class NoticeWay(Protocol):
@@ -74,8 +80,19 @@ class _Looked:
     """What the ledger says before anything is told."""
 
     memory: NoticeMemory
+    stored: NoticeMemory | None = None
+    """What is on record, before anything this process could not put there."""
     changes: tuple[Change, ...] = ()
     passes: tuple[ServerPass, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """What this process, and no other, is to send."""
+
+    again: tuple[Unsent, ...] = ()
+    """Failed the last time, or left by one who was killed."""
+    new: tuple[Unsent, ...] = ()
 
 
 @dataclass(slots=True)
@@ -115,27 +132,53 @@ class NoticeObserver:
     def _tell(
         self, see: Callable[[tuple[Change, ...]], Seen], *, run_id: str | None = None, mode: Mode | None = None
     ) -> tuple[Sent, ...]:
-        looked = self._look(run_id)
+        for _ in range(_MOST_TRIES):
+            looked = self._look(run_id)
+            memory, taken = self._prepared(looked, see(looked.changes), run_id=run_id, mode=mode)
+            if memory == looked.memory or self._remember(memory, former=looked.stored):
+                return self._send(taken)
+        return ()
+
+    def _prepared(
+        self, looked: _Looked, seen: Seen, *, run_id: str | None, mode: Mode | None
+    ) -> tuple[NoticeMemory, _Taken]:
+        """Return what is to be remembered before anything is sent, and what to send then."""
         before = looked.memory
-        seen = see(looked.changes)
         memory, notices = news_of(before, seen)
         digest = None
         if self.telling.digest is not None:
             memory, digest = digest_of(memory, seen.now, self.telling.digest, looked.passes)
         new: tuple[Unsent, ...] = ()
+        now = self.telling.now()
         if notices or digest is not None:
             issue = Issue(host=self.telling.host, at=seen.now, run_id=run_id, mode=mode, notices=notices, digest=digest)
             bulletin = bulletin_of(issue, display=self.telling.display)
-            new = tuple(Unsent(way=way.name, bulletin=bulletin) for way in self.telling.ways)
-        memory = replace(memory, unsent=new)
-        if memory != before:
-            self._remember(memory)
-        sent_again = [self._sent(unsent) for unsent in before.unsent]
-        sent = [self._sent(unsent) for unsent in new]
-        failed = tuple(unsent for unsent, one in zip(new, sent, strict=True) if one is not None and one.error)
-        if failed != new:
-            self._remember(replace(memory, unsent=failed))
+            new = tuple(Unsent(way=way.name, bulletin=bulletin, taken_at=now) for way in self.telling.ways)
+        others = tuple(unsent for unsent in before.unsent if unsent.is_in_hand(now))
+        again = tuple(unsent for unsent in before.unsent if unsent not in others)
+        return replace(memory, unsent=(*others, *new)), _Taken(again=again, new=new)
+
+    def _send(self, taken: _Taken) -> tuple[Sent, ...]:
+        """Send, and note what of the new was not taken, for one more try."""
+        sent_again = [self._sent(unsent) for unsent in taken.again]
+        sent = [self._sent(unsent) for unsent in taken.new]
+        if taken.new:
+            failed = [unsent for unsent, one in zip(taken.new, sent, strict=True) if one is not None and one.error]
+            self._note_failed(taken.new, {_key(unsent) for unsent in failed})
         return tuple(one for one in (*sent_again, *sent) if one is not None)
+
+    def _note_failed(self, tried: tuple[Unsent, ...], failed: set[_Key]) -> None:
+        """Forget what was sent, and let go of what failed, whatever others have put on record meanwhile."""
+        keys = {_key(unsent) for unsent in tried}
+        for _ in range(_MOST_TRIES):
+            looked = self._look(None)
+            unsent = tuple(
+                replace(one, taken_at=None) if _key(one) in failed else one
+                for one in looked.memory.unsent
+                if _key(one) in failed or _key(one) not in keys
+            )
+            if self._remember(replace(looked.memory, unsent=unsent), former=looked.stored):
+                return
 
     def _sent(self, unsent: Unsent) -> Sent | None:
         """Try one bulletin; None where its way is configured no more."""
@@ -160,23 +203,31 @@ class NoticeObserver:
         except LedgerError:
             return _Looked(memory=self._unsaved or NoticeMemory())
         try:
-            stored = reader.notice_memory() or _beginning(reader, run_id)
-            memory = stored if self._unsaved is None else _joined(stored, self._unsaved)
-            changes = [*_still_open(reader, memory), *reader.changes_after(memory.last_change)]
-            return _Looked(memory=memory, changes=tuple(changes), passes=reader.last_passes())
+            stored = reader.notice_memory()
+            memory = stored or _beginning(reader, run_id)
+            if self._unsaved is not None:
+                memory = _joined(memory, self._unsaved)
+            changes = (*_still_open(reader, memory), *reader.changes_after(memory.last_change))
+            return _Looked(memory=memory, stored=stored, changes=changes, passes=reader.last_passes())
         except LedgerError:
             return _Looked(memory=self._unsaved or NoticeMemory())
         finally:
             reader.close()
 
-    def _remember(self, memory: NoticeMemory) -> None:
+    def _remember(self, memory: NoticeMemory, *, former: NoticeMemory | None) -> bool:
+        """Put on record what is told; return False where somebody else did so meanwhile, and may have told the same.
+
+        An unusable ledger keeps nobody from being told; this process remembers it then.
+        """
         try:
             with self.telling.ledger.writer(wait=_PATIENCE) as ledger:
-                ledger.remember_notices(memory)
+                if not ledger.remember_notices(memory, former=former):
+                    return False
         except (LedgerError, AlreadyRunning):
             self._unsaved = memory
         else:
             self._unsaved = None
+        return True
 
 
 def send_test(telling: Telling) -> tuple[Sent, ...]:
@@ -192,6 +243,10 @@ def send_test(telling: Telling) -> tuple[Sent, ...]:
         else:
             found.append(Sent(way=way.name))
     return tuple(found)
+
+
+def _key(unsent: Unsent) -> _Key:
+    return unsent.way, unsent.bulletin.id
 
 
 def _beginning(reader: LedgerReader, run_id: str | None) -> NoticeMemory:

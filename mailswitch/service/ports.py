@@ -246,8 +246,11 @@ class Ledger(LedgerReader, RescueWriter, Protocol):
     def set_next_passes(self, moments: Mapping[str, datetime]) -> None:
         """Record when the daemon means to look at each server next, in place of what it meant before."""
 
-    def remember_notices(self, memory: NoticeMemory) -> None:
-        """Record what was told, in place of what was remembered before."""
+    def remember_notices(self, memory: NoticeMemory, *, former: NoticeMemory | None) -> bool:
+        """Record what was told if ``former`` (None: nothing) still is what is remembered; return whether it was.
+
+        So that of several processes that find the same news one tells it.
+        """
 
     def prune(self, *, before: datetime, limit: int) -> int:
         """Forget what ended before a moment and nothing refers to, ``limit`` rows of a kind at most; return how many.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import pytest
 from mailswitch.core.errors import AlreadyRunning, LedgerError, OutletError, ResolverError
 from mailswitch.core.ledger import Pause
 from mailswitch.core.names import DomainName
-from mailswitch.core.notices import Bulletin, NoticeMemory
+from mailswitch.core.notices import IN_HAND, Bulletin, NoticeMemory
 from mailswitch.core.policy import Mode
 from mailswitch.service.notify import NoticeObserver, Sent, Telling, send_test
 from mailswitch.service.observe import Scope
 from mailswitch.service.observers import DaemonState, PassContext, PassReason
+from mailswitch.service.ports import Ledger, LedgerPlace, LedgerReader
 from tests.support.ports import HOUR, Scene, Whim
 
 CONTEXT = PassContext(reason=PassReason.SWEEP, servers=("web01",), elapsed=timedelta(seconds=1))
@@ -190,6 +192,109 @@ def test_a_look_at_one_name_ends_no_other_trouble(town: Town) -> None:
 
     assert ("mail-refused", "moved.example") in lines(town.mail)
     assert ("mail-accepted", "moved.example") not in lines(town.mail)
+
+
+# --- Two processes that find the same news -----------------------------------------------------------
+
+
+@dataclass
+class Overtaken:
+    """The ledger as a process sees it that is overtaken by others before it writes; each of them once."""
+
+    place: LedgerPlace
+    others: list[Callable[[], object]]
+
+    def reader(self) -> LedgerReader:
+        return self.place.reader()
+
+    def writer(self, *, wait: timedelta) -> AbstractContextManager[Ledger]:
+        if self.others:
+            self.others.pop(0)()
+        return self.place.writer(wait=wait)
+
+
+def test_a_pass_by_hand_and_the_daemon_find_the_same_and_one_tells_it(town: Town) -> None:
+    report = town.scene.once()
+    by_hand = town.another_process()
+    overtaken = Overtaken(town.scene.place, [lambda: by_hand.tell(report, whole=("web01",))])
+    daemon = NoticeObserver(replace(town.observer.telling, ledger=overtaken))  # type: ignore[arg-type]  # all it uses
+
+    sent = daemon.tell(report, whole=("web01",))
+
+    assert (sent, overtaken.others) == ((), [])
+    assert town.mail.told() == town.webhook.told() == [[("changed", "moved.example")]]
+
+
+def test_what_a_process_is_sending_no_other_sends(town: Town) -> None:
+    other = town.another_process()
+    report = town.scene.once()
+    found: list[tuple[Sent, ...]] = []
+    town.observer.on_sent = lambda _: found.append(other.tell(report, whole=("web01",)))
+
+    town.observer.tell(report, whole=("web01",))
+
+    assert found == [(), ()]
+    assert len(town.mail.tried) == len(town.webhook.tried) == 1
+    assert town.memory().unsent == ()
+
+
+def test_what_others_put_on_record_while_it_sends_stays_there(town: Town) -> None:
+    """And what it failed to send is beside it."""
+    town.mail.is_broken = True
+    report = town.scene.once()
+
+    def tell_of_another(_: Sent) -> None:
+        town.observer.on_sent = lambda _: None
+        with town.scene.place.writer(wait=timedelta(seconds=5)) as ledger:
+            former = ledger.notice_memory()
+            assert former is not None
+            assert ledger.remember_notices(replace(former, last_change=77), former=former)
+
+    town.observer.on_sent = tell_of_another
+    town.observer.tell(report, whole=("web01",))
+
+    assert town.memory().last_change == 77
+    assert [(one.way, one.taken_at) for one in town.memory().unsent] == [("mail", None)]
+
+
+def test_one_who_never_gets_its_news_on_record_tells_nobody(town: Town) -> None:
+    """The next pass finds the same once more."""
+    report = town.scene.once()
+
+    def disturb() -> None:
+        with town.scene.place.writer(wait=timedelta(seconds=5)) as ledger:
+            former = ledger.notice_memory()
+            done = 0 if former is None else former.done
+            ledger.remember_notices(replace(former or NoticeMemory(), done=done + 1), former=former)
+
+    overtaken = Overtaken(town.scene.place, [disturb] * 100)
+    disturbed = NoticeObserver(replace(town.observer.telling, ledger=overtaken))  # type: ignore[arg-type]  # all it uses
+
+    assert disturbed.tell(report, whole=("web01",)) == ()
+    assert town.mail.tried == []
+
+    town.observer.tell(report, whole=("web01",))
+    assert ("changed", "moved.example") in lines(town.mail)
+
+
+def test_what_a_killed_process_was_sending_waits_until_it_is_surely_over(town: Town) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(sent: Sent) -> None:
+        raise Killed
+
+    town.observer.on_sent = killed
+    with pytest.raises(Killed):
+        town.make_pass()
+    town.observer = town.another_process()
+    town.scene.clock.move(IN_HAND - timedelta(minutes=1))
+    town.make_pass()
+    tried_early = len(town.webhook.tried)
+    town.scene.clock.move(timedelta(minutes=2))
+    town.make_pass()
+
+    assert (tried_early, len(town.webhook.tried)) == (0, 1)
 
 
 # --- Ways that fail ------------------------------------------------------------------------------
