@@ -13,9 +13,9 @@ Facts:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
-import defusedxml.ElementTree
+from defusedxml.ElementTree import DefusedXMLParser
 
 from mailswitch.core.domain import ServerAddress, Switch
 from mailswitch.plesk.failures import Fault, PanelFailure, cleaned
@@ -49,7 +49,7 @@ def packet(body: bytes) -> Element:
     if body.count(b"<") > _MAX_TAGS:
         raise PanelFailure(f"the reply has more than {_MAX_TAGS} tags", code="not-understood")
     try:
-        root: Element = defusedxml.ElementTree.fromstring(body, forbid_dtd=True)
+        root = _tree(body)
     except ParseError as error:
         if error.code in _CUT and not _looks_like_html(body):
             raise PanelFailure("the reply ends before it is complete", code="cut", is_passing=True) from error
@@ -61,6 +61,24 @@ def packet(body: bytes) -> Element:
     system = root.find("system")
     if system is not None and _field(system, "status") != "ok":
         raise _fault(system).failure("the request was refused")
+    return root
+
+
+def _tree(body: bytes) -> Element:
+    """Return the tree of an XML text; defusedxml's parser refuses what is dangerous, and C builds the elements.
+
+    Raises:
+        ParseError: it is no XML.
+        ValueError: it has a document type, entities or an external reference.
+    """
+    builder = TreeBuilder()
+    guard = DefusedXMLParser(target=builder, forbid_dtd=True)
+    # Its own way to the builder is a Python function for each tag: a fifth of the speed.
+    guard.parser.StartElementHandler = builder.start
+    guard.parser.EndElementHandler = builder.end
+    guard.parser.ordered_attributes = False
+    guard.feed(body)
+    root: Element = guard.close()
     return root
 
 

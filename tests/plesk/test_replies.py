@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import date
-from xml.etree.ElementTree import Element
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, tostring
 
+import defusedxml.ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,6 +62,37 @@ def failure(read: object, *arguments: object) -> PanelFailure:
 
 
 # ---- Packets
+
+
+_TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff"), max_size=5)
+_TREES = st.recursive(
+    st.builds(lambda tag, text: (tag, text, ()), st.sampled_from("abc"), _TEXTS),
+    lambda inner: st.tuples(st.sampled_from(["result", "a:b", "ü"]), _TEXTS, st.lists(inner, max_size=3)),
+    max_leaves=10,
+)
+
+
+def _grown(parent: Element, tree: tuple[str, str, Iterable[Any]]) -> None:
+    tag, text, inner = tree
+    grown = SubElement(parent, tag.replace(":", ""), {"kind": text})
+    grown.text, grown.tail = text, text
+    for each in inner:
+        _grown(grown, each)
+
+
+@given(_TREES, st.sampled_from(["utf-8", "utf-16", "iso-8859-1"]))
+def test_a_packet_is_the_tree_that_the_guarded_parser_makes(
+    tree: tuple[str, str, Iterable[Any]], encoding: str
+) -> None:
+    root = Element("packet", version="1.6.9.1")
+    _grown(root, tree)
+    body: bytes = tostring(root, encoding=encoding, xml_declaration=True)
+
+    assert tostring(replies.packet(body)) == tostring(defusedxml.ElementTree.fromstring(body))
+
+
+def test_a_packet_in_a_namespace_is_none_of_plesk() -> None:
+    assert failure(replies.packet, b'<packet xmlns="urn:other"/>').code == "not-understood"
 
 
 @pytest.mark.parametrize(
