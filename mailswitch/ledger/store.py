@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, insert, select, update
@@ -156,9 +156,16 @@ class StoredLedger(StoredReader, RescueWriter):
             _upsert(connection, tables.approvals, [row_of(approval)], key=("server", "name"))
 
     def set_pause(self, pause: Pause | None) -> None:
-        """Pause, or with None resume, which also takes a ledger in doubt for what it is."""
+        """Pause, or with None resume.
+
+        To resume also takes a ledger in doubt for what it is, but for its sightings: mail may have been here since.
+        """
+        is_in_doubt = pause is None and self._doubt() is not None
+        unseen = {"sightings": 0, "last_sighting": None, "credited": timedelta(0)}
         with self._session.transaction("write to") as connection:
             connection.execute(delete(tables.pause))
+            if is_in_doubt:
+                connection.execute(update(tables.names).values(unseen))
             if pause is not None:
                 connection.execute(insert(tables.pause), {"id": 1, **row_of(pause)})
         if pause is None:
@@ -192,18 +199,10 @@ class StoredLedger(StoredReader, RescueWriter):
                     insert(tables.next_passes), [{"server": server, "at": at} for server, at in moments.items()]
                 )
 
-    def remember_notices(self, memory: NoticeMemory, *, former: NoticeMemory | None) -> bool:
-        """Record what was told if ``former`` still is what is remembered; return whether it was."""
-        table, row = tables.notice_memory, {"id": 1, **row_of(memory)}
+    def remember_notices(self, memory: NoticeMemory) -> None:
+        """Record what was told, in place of what was remembered before."""
         with self._session.transaction("write to") as connection:
-            if former is None:
-                return _inserted(connection, table, row)
-            known = connection.execute(select(*columns_of(table, NoticeMemory)).with_for_update())
-            with damage_told(self._session.place):
-                is_so = list(map(value_maker(NoticeMemory), known)) == [former]
-            if is_so:
-                _upsert(connection, table, [row], key=("id",))
-            return is_so
+            _upsert(connection, tables.notice_memory, [{"id": 1, **row_of(memory)}], key=("id",))
 
     def prune(self, *, before: datetime, limit: int) -> int:
         """Forget what ended before a moment and nothing refers to, ``limit`` rows of a kind at most; return how many.
@@ -233,12 +232,6 @@ class StoredLedger(StoredReader, RescueWriter):
         mark = mark_of(self.last_run(), next(iter(self.changes(limit=1)), None))
         if mark is not None:
             self._marker.write(mark)
-
-
-def _inserted(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
-    """Insert a row unless one with its key is there; return whether it was."""
-    insert_into = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return connection.execute(insert_into(table).on_conflict_do_nothing(), row).rowcount == 1
 
 
 def _upsert(

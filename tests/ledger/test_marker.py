@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailswitch.core.errors import LedgerError
-from mailswitch.core.ledger import Outcome, Pause
+from mailswitch.core.ledger import DomainHistory, Outcome, Pause
+from mailswitch.core.policy import Route
 from mailswitch.ledger.health import inspect
 from mailswitch.ledger.marker import MarkerFile, mark_of
 from mailswitch.ledger.place import open_place
@@ -212,3 +213,31 @@ def test_a_mark_reads_as_it_was_written_and_leaves_no_other_file(tmp_path: Path)
 
     assert MarkerFile(path).read() == mark
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_taking_a_restored_ledger_starts_every_confirmation_over(url: str, marker: Path) -> None:
+    seen = DomainHistory(
+        first_seen=NOW, route=Route.ELSEWHERE, since=NOW, sightings=9, last_sighting=NOW, credited=timedelta(days=4)
+    )
+    place = open_place(url, marker=marker)
+    with place.locked() as ledger:
+        ledger.begin_run(values.run("one"))
+        ledger.record_pass(None, values.server_pass("one"), {values.NAME: seen})
+    MarkerFile(marker).write(mark_of(values.run("two"), None) or pytest.fail("no mark"))
+
+    with place.writer(wait=WAIT) as ledger:
+        ledger.set_pause(None)
+        (history,) = ledger.histories(values.SERVER).values()
+
+    assert history == replace(seen, sightings=0, last_sighting=None, credited=timedelta(0))
+
+
+def test_the_end_of_a_plain_pause_leaves_confirmations_alone(url: str, marker: Path) -> None:
+    seen = DomainHistory(first_seen=NOW, route=Route.ELSEWHERE, since=NOW, sightings=9, last_sighting=NOW)
+    with open_place(url, marker=marker).locked() as ledger:
+        ledger.begin_run(values.run("one"))
+        ledger.record_pass(None, values.server_pass("one"), {values.NAME: seen})
+        ledger.set_pause(Pause(by="alice", at=NOW))
+        ledger.set_pause(None)
+
+        assert ledger.histories(values.SERVER) == {values.NAME: seen}

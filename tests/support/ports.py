@@ -350,7 +350,7 @@ class Scene:
 
     @property
     def place(self) -> LedgerPlace:
-        return open_place(f"sqlite:///{self.folder / 'ledger.db'}")
+        return open_place(f"sqlite:///{self.folder / 'ledger.db'}", marker=self.folder / "ledger.db.marker")
 
     @property
     def setup(self) -> Setup:
