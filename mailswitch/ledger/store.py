@@ -199,10 +199,18 @@ class StoredLedger(StoredReader, RescueWriter):
                     insert(tables.next_passes), [{"server": server, "at": at} for server, at in moments.items()]
                 )
 
-    def remember_notices(self, memory: NoticeMemory) -> None:
-        """Record what was told, in place of what was remembered before."""
+    def remember_notices(self, memory: NoticeMemory, *, former: NoticeMemory | None) -> bool:
+        """Record what was told if ``former`` still is what is remembered; return whether it was."""
+        table, row = tables.notice_memory, {"id": 1, **row_of(memory)}
         with self._session.transaction("write to") as connection:
-            _upsert(connection, tables.notice_memory, [{"id": 1, **row_of(memory)}], key=("id",))
+            if former is None:
+                return _inserted(connection, table, row)
+            known = connection.execute(select(*columns_of(table, NoticeMemory)).with_for_update())
+            with damage_told(self._session.place):
+                is_so = list(map(value_maker(NoticeMemory), known)) == [former]
+            if is_so:
+                _upsert(connection, table, [row], key=("id",))
+            return is_so
 
     def prune(self, *, before: datetime, limit: int) -> int:
         """Forget what ended before a moment and nothing refers to, ``limit`` rows of a kind at most; return how many.
@@ -232,6 +240,12 @@ class StoredLedger(StoredReader, RescueWriter):
         mark = mark_of(self.last_run(), next(iter(self.changes(limit=1)), None))
         if mark is not None:
             self._marker.write(mark)
+
+
+def _inserted(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+    """Insert a row unless one with its key is there; return whether it was."""
+    insert_into = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return connection.execute(insert_into(table).on_conflict_do_nothing(), row).rowcount == 1
 
 
 def _upsert(
