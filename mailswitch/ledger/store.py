@@ -245,7 +245,8 @@ class StoredLedger(StoredReader, RescueWriter):
 def _inserted(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
     """Insert a row unless one with its key is there; return whether it was."""
     insert_into = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return connection.execute(insert_into(table).on_conflict_do_nothing(), row).rowcount == 1
+    wanted = insert_into(table).on_conflict_do_nothing().returning(*table.primary_key)
+    return connection.execute(wanted, row).first() is not None
 
 
 def _upsert(
