@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -32,7 +32,6 @@ class _Chase:
     """A question on its way to its answer, through whatever CNAMEs there are."""
 
     question: Question
-    tell: Callable[[Question, Reply], None]
     canonical: tuple[DomainName, ...] = ()
     ttl: timedelta = timedelta.max
     hops: int = 0
@@ -52,9 +51,12 @@ class VantageClient:
         self._remaining = remaining
         self._codec = FastCodec() if codec is Codec.FAST else None
         self._standing = Standing(timing.rate)
-        self._heard: dict[Question, Reply] = {}
-        self._waiting: dict[Question, list[_Chase]] = {}
+        self._heard = defaultdict[int, dict[str, Reply | None]](dict)
+        """By type and the name's text, whose hash costs nothing; None while the question is under way."""
+        self._waiting = defaultdict[Question, list[_Chase]](list)
+        """Who waits for a question that somebody else asked, or for the end of a chain."""
         self._follow_ups = deque[Inquiry]()
+        self._tell: Callable[[Question, Reply], None] = _nobody
         self.queries = 0
         """Questions put to the vantage; a retried one counts once."""
         self.failures = 0
@@ -72,51 +74,58 @@ class VantageClient:
 
     async def ask_all(self, questions: Iterable[Question], tell: Callable[[Question, Reply], None]) -> None:
         """Ask for MX, A or AAAA of names, and follow CNAME chains to their ends; ``tell`` each answer as it comes."""
+        self._tell = tell
         window = Window(
             settings=self._settings,
             timing=self._timing,
             remaining=self._remaining,
             standing=self._standing,
             codec=self._codec,
-            supply=partial(self._next, iter(questions), tell),
+            supply=partial(self._next, iter(questions)),
             done=self._finished,
         )
         await window.work_off()
 
-    def _next(self, fresh: Iterable[Question], tell: Callable[[Question, Reply], None]) -> Inquiry | None:
+    def _next(self, fresh: Iterator[Question]) -> Inquiry | None:
         """Return what is to be asked next; None when there is nothing just now."""
-        if self._follow_ups:
-            return self._follow_ups.popleft()
-        for question in fresh:
-            inquiry = self._inquiry(_Chase(question, tell), question)
-            if inquiry is not None:
-                return inquiry
-            if self._follow_ups:
-                return self._follow_ups.popleft()
-        return None
+        while not self._follow_ups:
+            question = next(fresh, None)
+            if question is None:
+                return None
+            name, rdtype = question
+            heard = self._heard[rdtype]
+            if name.text not in heard:
+                heard[name.text] = None
+                return Inquiry(name, rdtype, wire_form(name))
+            self._wait_for(_Chase(question), question)
+        return self._follow_ups.popleft()
 
-    def _inquiry(self, chase: _Chase, question: Question) -> Inquiry | None:
-        """Return the inquiry that ``chase`` needs, or None if its answer is known or on its way."""
-        heard = self._heard.get(question)
-        if heard is not None:
-            self._go_on(chase, heard)
-            return None
-        waiting = self._waiting.get(question)
-        if waiting is not None:
-            waiting.append(chase)
-            return None
-        self._waiting[question] = [chase]
+    def _wait_for(self, chase: _Chase, question: Question) -> None:
+        """Go on with ``chase`` when the answer to ``question`` is known; ask if nobody did."""
         name, rdtype = question
-        return Inquiry(name, rdtype, wire_form(name))
+        heard = self._heard[rdtype]
+        reply = heard.get(name.text)
+        if reply is not None:
+            self._go_on(chase, reply)
+            return
+        self._waiting[question].append(chase)
+        if name.text not in heard:
+            heard[name.text] = None
+            self._follow_ups.append(Inquiry(name, rdtype, wire_form(name), is_follow_up=True))
 
     def _finished(self, inquiry: Inquiry, reply: Reply) -> None:
         if inquiry.tries:
             self.queries += 1
             self.failures += isinstance(reply, Unreliable)
         question = inquiry.name, inquiry.rdtype
-        self._heard[question] = reply
-        for chase in self._waiting.pop(question):
-            self._go_on(chase, reply)
+        self._heard[inquiry.rdtype][inquiry.name.text] = reply
+        if isinstance(reply, Unfinished) and not inquiry.is_follow_up:
+            self._go_on(_Chase(question), reply)
+        elif not inquiry.is_follow_up:
+            self._tell(question, reply)
+        if self._waiting:
+            for chase in self._waiting.pop(question, ()):
+                self._go_on(chase, reply)
 
     def _go_on(self, chase: _Chase, reply: Reply) -> None:
         """Tell the answer, or ask for the end of its chain."""
@@ -129,9 +138,11 @@ class VantageClient:
         if isinstance(reply, Unfinished) and chase.hops == _MAX_HOPS:
             reply = Unreliable(f"the CNAME chain has no end after {_MAX_HOPS} more questions")
         if not isinstance(reply, Unfinished):
-            chase.tell(chase.question, reply)
+            self._tell(chase.question, reply)
             return
         chase.hops, chase.canonical, chase.ttl = chase.hops + 1, reply.canonical, reply.ttl
-        follow_up = self._inquiry(chase, (reply.canonical[-1], chase.question[1]))
-        if follow_up is not None:
-            self._follow_ups.append(follow_up)
+        self._wait_for(chase, (reply.canonical[-1], chase.question[1]))
+
+
+def _nobody(question: Question, reply: Reply) -> None:
+    """Tell nobody: nothing was asked yet."""

@@ -1,45 +1,114 @@
-"""One question while it is open at a vantage, and each try of it."""
+"""Questions while they are open at a vantage, and the tries of each of them that wait for an answer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import dns.rdatatype
 
 from mailswitch.core.names import DomainName
-from mailswitch.lookup.wire import Query
 
-__all__ = ["Inquiry", "Try"]
+__all__ = ["Inquiry", "Tries"]
 
 
 @dataclass(slots=True, eq=False)
 class Inquiry:
-    """One question until it is answered or given up."""
+    """One question until it is answered or given up, and the last try of it.
+
+    There is one for each question of a sweep: what is rarely needed is made when it is.
+    """
 
     name: DomainName
     rdtype: dns.rdatatype.RdataType
     wire: bytes
     """The name in wire form."""
+    is_follow_up: bool = False
+    """Asked for the end of other names' chains only."""
+    has_edns: bool = True
     tries: int = 0
     """Tries made so far."""
+    key: int | None = None
+    """Port and id, in one number, of the try whose answer is waited for; None between tries and while TCP is used."""
     port: int | None = None
-    """Where the last of them was sent from."""
-    has_edns: bool = True
-    current: Try | None = None
-    """The try whose answer is waited for; None between tries and while TCP is used."""
+    """Where the last try was sent from."""
+    asked: bytes = b""
+    """The question section of the last try, which its answer has to repeat."""
+    sent_at: float = 0.0
+    """When the last try was sent, in seconds of the event loop's clock."""
     turn: int | None = None
     """Its place among those to be tried again; None when it is not to be."""
-    keys: list[int] = field(default_factory=list)
-    """Where its tries are pending."""
+    earlier_keys: tuple[int, ...] = ()
+    """Those of the tries before: an answer to one of them is as good."""
 
 
-@dataclass(slots=True, eq=False)
-class Try:
-    """One packet that waits for its answer."""
+class Tries:
+    """The tries whose answers may still come, each under its key, and the timer that ends the wait for them."""
 
-    inquiry: Inquiry
-    key: int
-    """Its port and id in one number."""
-    query: Query
-    sent_at: float
-    """In seconds of the event loop's clock."""
+    def __init__(self, most: int) -> None:
+        self._pending: dict[int, Inquiry] = {}
+        self._earlier: dict[int, tuple[bytes, float]] = {}
+        """What was asked when, of tries that are not the last of their inquiry."""
+        self._sent = tuple(deque[tuple[float, Inquiry]]() for _ in range(most))
+        """First tries, second tries … as they were sent; one that was answered meanwhile stays until its turn."""
+
+    def __contains__(self, key: int) -> bool:
+        """Whether a key is taken."""
+        return key in self._pending
+
+    def add(self, inquiry: Inquiry, key: int) -> None:
+        """Wait for the answer to what ``inquiry`` just asked."""
+        inquiry.key = key
+        self._pending[key] = inquiry
+        self._sent[inquiry.tries - 1].append((inquiry.sent_at, inquiry))
+
+    def inquiry(self, key: int) -> Inquiry | None:
+        """Return whose try it is."""
+        return self._pending.get(key)
+
+    def asked(self, inquiry: Inquiry, key: int) -> tuple[bytes, float]:
+        """Return the question section of one of an inquiry's tries, and when it was sent."""
+        return (inquiry.asked, inquiry.sent_at) if inquiry.key == key else self._earlier[key]
+
+    def waiting_at(self, port: int) -> list[Inquiry]:
+        """Return the inquiries whose last try went out from a port."""
+        return [inquiry for key, inquiry in self._pending.items() if key >> 16 == port and inquiry.key == key]
+
+    def overdue(self, patience: Callable[[int], float], now: float) -> Iterator[Inquiry]:
+        """Yield, once, each inquiry whose n-th try (the first is 0) waits for longer than ``patience`` of n seconds."""
+        for number, sent in enumerate(self._sent):
+            before = now - patience(number) if sent else now
+            while sent:
+                at, inquiry = sent[0]
+                is_waiting = inquiry.key is not None and inquiry.sent_at == at
+                if is_waiting and at > before:
+                    break
+                sent.popleft()
+                if is_waiting:
+                    yield inquiry
+
+    def supersede(self, inquiry: Inquiry) -> None:
+        """Take the last try for an earlier one: another is to be made."""
+        if inquiry.key is not None:
+            self._earlier[inquiry.key] = inquiry.asked, inquiry.sent_at
+            inquiry.earlier_keys += (inquiry.key,)
+            inquiry.key = None
+
+    def drop(self, inquiry: Inquiry, key: int) -> None:
+        """Wait no longer for the answer to one try."""
+        del self._pending[key]
+        if inquiry.key == key:
+            inquiry.key = None
+        else:
+            del self._earlier[key]
+            inquiry.earlier_keys = tuple(each for each in inquiry.earlier_keys if each != key)
+
+    def forget(self, inquiry: Inquiry) -> None:
+        """Wait for none of an inquiry's tries any longer."""
+        if inquiry.earlier_keys:
+            for key in inquiry.earlier_keys:
+                self.drop(inquiry, key)
+        if inquiry.key is not None:
+            del self._pending[inquiry.key]
+            inquiry.key = None

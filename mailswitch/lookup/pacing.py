@@ -122,8 +122,13 @@ class Standing:
         self._silences = 0
         self._next_trial = 0.0
 
+    def answered(self, seconds: float) -> None:
+        """Take note of an answer and how long it took."""
+        self._silences = 0
+        self.trips.add(seconds)
+
     def heard(self) -> None:
-        """Take note of any sign of life."""
+        """Take note of any other sign of life."""
         self._silences = 0
 
     def silent(self) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -62,8 +61,10 @@ class Ports:
         Raises:
             OSError: the vantage cannot be reached.
         """
-        with suppress(BlockingIOError):
+        try:
             (self._sockets.get(port) or self._open(port)).send(packet)
+        except BlockingIOError:
+            return
 
     async def wait(self, seconds: float) -> None:
         """Wait until a datagram or an error is there, or ``wake`` is called; at most so long."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import string
+from array import array
 from collections.abc import Callable
 
 from mailswitch.core.names import DomainName
@@ -38,6 +39,7 @@ class Entropy:
         self._source = source
         self._pool = b""
         self._used = 0
+        self._numbers = array("I")
 
     def octets(self, count: int) -> bytes:
         """Return ``count`` octets (at most 4096) that were never given before."""
@@ -48,16 +50,17 @@ class Entropy:
         self._used = end
         return taken
 
-    def number(self, octets: int = 2) -> int:
-        """Return a number of so many octets; of two for a query's id."""
-        return int.from_bytes(self.octets(octets))
+    def number(self) -> int:
+        """Return a number of 32 bits; any 16 of them make a query's id."""
+        if not self._numbers:
+            self._numbers.frombytes(self._source(_POOL_OCTETS))
+        return self._numbers.pop()
 
     def mixed_case(self, name: bytes) -> bytes:
         """Return a name in wire form with each letter in upper or lower case at random."""
         length = len(name)
-        number = int.from_bytes
-        flips = number(self.octets(length)) & number(name.translate(_LETTERS))
-        return (number(name) ^ flips).to_bytes(length)
+        flips = int.from_bytes(self.octets(length)) & int.from_bytes(name.translate(_LETTERS))
+        return (int.from_bytes(name) ^ flips).to_bytes(length)
 
 
 def wire_form(name: DomainName) -> bytes:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -26,7 +25,7 @@ import dns.rcode
 
 from mailswitch.lookup.answers import read_reply
 from mailswitch.lookup.fast_codec import FastCodec
-from mailswitch.lookup.inquiry import Inquiry, Try
+from mailswitch.lookup.inquiry import Inquiry, Tries
 from mailswitch.lookup.pacing import DEAD_AFTER, Standing
 from mailswitch.lookup.ports import MAX_UNDER_WAY, PORTS, Ports
 from mailswitch.lookup.queries import Entropy, query_packet, question
@@ -76,8 +75,7 @@ class Window:
         self._ports = Ports(settings)
         self._fresh: list[Inquiry] = []
         self._open: set[Inquiry] = set()
-        self._pending: dict[int, Try] = {}
-        self._sent = tuple(deque[Try]() for _ in range(timing.tries))
+        self._tries = Tries(timing.tries)
         self._again: list[tuple[float, int, Inquiry]] = []
         self._turns = itertools.count()
         self._streams: dict[asyncio.Task[Heard], Inquiry] = {}
@@ -146,33 +144,30 @@ class Window:
         """Put an inquiry once more; all but the last of several tries have their letter case mixed."""
         is_mixed = inquiry.tries == 1 or inquiry.tries < self._timing.tries
         asked = question(self._entropy.mixed_case(inquiry.wire) if is_mixed else inquiry.wire, inquiry.rdtype)
-        drawn = self._entropy.number(3)
+        drawn = self._entropy.number()
         port = (drawn >> 16 if inquiry.port is None else inquiry.port + 1) % PORTS
         key = port << 16 | drawn & 0xFFFF
-        while key in self._pending:
-            key = port << 16 | self._entropy.number()
-        query = Query(query_packet(key & 0xFFFF, asked, has_edns=inquiry.has_edns), asked)
+        while key in self._tries:
+            key = port << 16 | self._entropy.number() & 0xFFFF
+        packet = query_packet(key & 0xFFFF, asked, has_edns=inquiry.has_edns)
         self._standing.pace.sent()
         if self._settings.transport is Transport.TCP:
-            self._stream(inquiry, query)
+            self._stream(inquiry, Query(packet, asked))
             return
-        inquiry.port = port
+        inquiry.port, inquiry.asked, inquiry.sent_at = port, asked, now
         try:
-            self._ports.send(port, query.packet)
+            self._ports.send(port, packet)
         except OSError as error:
             # The error may well be about packets sent before.
             self._failed(inquiry, not_reachable(error), _PAUSE_SECONDS)
             self._break(port, error)
             return
-        inquiry.keys.append(key)
-        inquiry.current = self._pending[key] = Try(inquiry, key, query, now)
-        self._sent[inquiry.tries - 1].append(inquiry.current)
+        self._tries.add(inquiry, key)
 
     def _break(self, port: int, error: OSError) -> None:
         """Take note that nothing comes back to a port."""
-        for one in [each for key, each in self._pending.items() if key >> 16 == port]:
-            if one.inquiry.current is one:
-                self._failed(one.inquiry, not_reachable(error), _PAUSE_SECONDS)
+        for inquiry in self._tries.waiting_at(port):
+            self._failed(inquiry, not_reachable(error), _PAUSE_SECONDS)
 
     def _stream(self, inquiry: Inquiry, query: Query) -> None:
         """Go on over TCP; whatever comes over UDP from now on is late."""
@@ -191,48 +186,40 @@ class Window:
             self._received(port, packet, now)
         for stream in [stream for stream in self._streams if stream.done()]:
             self._judge(self._streams.pop(stream), stream.result())
-        for number, sent in enumerate(self._sent):
-            self._expire(sent, now - self._patience(number))
+        for inquiry in self._tries.overdue(self._patience, now):
+            self._standing.pace.unanswered()
+            self._failed(inquiry, Unreliable(f"no answer within {self._timeout:.3g} s", Again.ALWAYS), 0.0)
 
     def _patience(self, number: int) -> float:
         if number == self._timing.tries - 1:
             return self._timeout
         return min(self._timeout, self._standing.trips.patience(number))
 
-    def _expire(self, sent: deque[Try], before: float) -> None:
-        while sent:
-            one = sent[0]
-            if one.inquiry.current is one:
-                if one.sent_at > before:
-                    return
-                self._standing.pace.unanswered()
-                self._failed(one.inquiry, Unreliable(f"no answer within {self._timeout:.3g} s", Again.ALWAYS), 0.0)
-            sent.popleft()
-
     def _received(self, port: int, packet: bytes, now: float) -> None:
-        one = self._pending.get(port << 16 | int.from_bytes(packet[:2])) if len(packet) >= _HEADER_OCTETS else None
-        if one is None:
+        key = port << 16 | int.from_bytes(packet[:2])
+        inquiry = self._tries.inquiry(key) if len(packet) >= _HEADER_OCTETS else None
+        if inquiry is None:
             self._standing.strays += 1
             return
-        reply = self._codec.read(packet, one.query.asked) if self._codec is not None else None
-        if reply is None:
-            self._read_by_dnspython(one, packet, now)
-        else:
-            self._standing.trips.add(now - one.sent_at)
-            self._standing.heard()
-            self._finish(one.inquiry, reply)
-
-    def _read_by_dnspython(self, one: Try, packet: bytes, now: float) -> None:
-        heard = matched(packet, packet[:2], one.query.asked)
+        asked, sent_at = self._tries.asked(inquiry, key)
+        reply = self._codec.read(packet, asked) if self._codec is not None else None
+        if reply is not None:
+            self._standing.answered(now - sent_at)
+            self._finish(inquiry, reply)
+            return
+        heard = matched(packet, packet[:2], asked)
         if heard is None:
             self._standing.strays += 1
             return
-        self._standing.trips.add(now - one.sent_at)
+        self._standing.trips.add(now - sent_at)
+        self._read_by_dnspython(inquiry, key, asked, heard)
+
+    def _read_by_dnspython(self, inquiry: Inquiry, key: int, asked: bytes, heard: Heard) -> None:
         if isinstance(heard, dns.message.Message) and heard.flags & dns.flags.TC:
-            self._stream(one.inquiry, one.query)
-        elif one.inquiry.current is one or not _is_failure(heard):
-            self._pending.pop(one.key)
-            self._judge(one.inquiry, heard)
+            self._stream(inquiry, Query(query_packet(key & 0xFFFF, asked, has_edns=inquiry.has_edns), asked))
+        elif inquiry.key == key or not _is_failure(heard):
+            self._tries.drop(inquiry, key)
+            self._judge(inquiry, heard)
 
     def _judge(self, inquiry: Inquiry, heard: Heard) -> None:
         """Take in what dnspython read, or what went wrong."""
@@ -265,14 +252,13 @@ class Window:
             told = reply if tries == 1 else replace(reply, reason=f"{reply.reason} ({tries} tries)")
             self._finish(inquiry, told)
         else:
-            inquiry.current, inquiry.turn = None, next(self._turns)
+            self._tries.supersede(inquiry)
+            inquiry.turn = next(self._turns)
             heapq.heappush(self._again, (self._loop.time() + pause * 2 ** (tries - 1), inquiry.turn, inquiry))
 
     def _forget(self, inquiry: Inquiry) -> None:
-        for key in inquiry.keys:
-            self._pending.pop(key, None)
-        inquiry.keys.clear()
-        inquiry.current = inquiry.turn = None
+        self._tries.forget(inquiry)
+        inquiry.turn = None
 
     def _finish(self, inquiry: Inquiry, reply: Reply) -> None:
         self._forget(inquiry)

@@ -49,7 +49,7 @@ class Query:
 def make_query(name: bytes, rdtype: int, entropy: Entropy) -> Query:
     """Return a recursive query with EDNS, a random id and mixed case for a name in wire form."""
     asked = question(entropy.mixed_case(name), rdtype)
-    return Query(query_packet(entropy.number(), asked, has_edns=True), asked)
+    return Query(query_packet(entropy.number() & 0xFFFF, asked, has_edns=True), asked)
 
 
 async def exchange(query: Query, settings: VantageSettings, seconds: Callable[[], float]) -> Heard:
