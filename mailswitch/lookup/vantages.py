@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
 from mailswitch.core.mx import Address, Vantage
+from mailswitch.lookup.trust import TlsTrust
 
 __all__ = ["Codec", "Timing", "Transport", "VantageSettings"]
 
@@ -17,7 +18,9 @@ class Transport(StrEnum):
     UDP = "udp"
     """UDP with EDNS, and TCP where an answer is truncated (RFC 7766 §5)."""
     TCP = "tcp"
-    """TCP only, for networks where UDP can be spoofed on path."""
+    """TCP only, for networks where UDP can be spoofed from outside."""
+    TLS = "tls"
+    """TLS only (RFC 7858), for networks where anything else can be read and changed on its way."""
 
 
 class Codec(StrEnum):
@@ -39,6 +42,8 @@ class VantageSettings:
     address: Address
     port: int = 53
     transport: Transport = Transport.UDP
+    tls: TlsTrust = field(default_factory=TlsTrust)
+    """Whom a connection over TLS trusts."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for a port outside 1-65535."""
