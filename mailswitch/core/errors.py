@@ -10,6 +10,7 @@
     ├── ApplyError        look at one change: the panel did not do it, or we cannot tell
     ├── LedgerError       look at the ledger: it cannot be read or written
     ├── OutletError       look at notify and metrics: something could not be told
+    ├── MailError         look at this server's mail: it cannot be read, written out or sent on
     ├── InstallError      look at this machine: the daemon could not be installed on it, or taken away
     ├── AlreadyRunning    wait: another pass holds the ledger
     └── Stopped           nothing: the pass was asked to end before it changed anything
@@ -28,6 +29,7 @@ __all__ = [
     "InvalidName",
     "InventoryError",
     "LedgerError",
+    "MailError",
     "MailswitchError",
     "OutletError",
     "ResolverError",
@@ -88,6 +90,10 @@ class ApplyError(MailswitchError):
 
 class LedgerError(MailswitchError):
     """The ledger cannot be opened, read or written; nothing is changed without it."""
+
+
+class MailError(MailswitchError):
+    """Stranded mail cannot be read, written to a file, or sent on; the mailboxes are as they were."""
 
 
 class InstallError(MailswitchError):

@@ -1,0 +1,67 @@
+"""What lies in a server's mailboxes of mail that nobody fetches any more; values only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailswitch.core.names import DomainName
+
+__all__ = ["MailboxTally", "StrandedMail", "skips_in_words"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxTally:
+    """What arrived in one mailbox since a moment, and is still there."""
+
+    mailbox: str
+    """The address's local part, as its directory is called: foreign text."""
+    messages: int
+    """In the inbox and in folders people made; spam, and what was sent, drafted or thrown away, is not among them."""
+    unread: int
+    spam: int
+    """In the spam folders."""
+    octets: int
+    """Of ``messages``."""
+    oldest: datetime | None
+    """When the first of ``messages`` arrived; None where there is none."""
+    newest: datetime | None
+    skipped: Mapping[str, int]
+    """Entries that were not followed, by the reason in words."""
+    is_in_use: bool = False
+    """Somebody used the mailbox while it was counted, so that a message may be counted twice or not at all."""
+    last_login: datetime | None = None
+    """None where no log tells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrandedMail:
+    """One name and what is stranded in its mailboxes on one server."""
+
+    server: str
+    name: DomainName
+    since: datetime | None
+    """When its mail moved away; None where nobody knows, or it did not."""
+    remark: str | None
+    """What is to be known about the name or the moment, in words."""
+    mailboxes: tuple[MailboxTally, ...] = ()
+
+    @property
+    def messages(self) -> int:
+        """All messages together."""
+        return sum(one.messages for one in self.mailboxes)
+
+    @property
+    def octets(self) -> int:
+        """Their size together."""
+        return sum(one.octets for one in self.mailboxes)
+
+
+def skips_in_words(tallies: tuple[MailboxTally, ...]) -> str | None:
+    """Return what was not followed ("2 symbolic links"); None where everything was."""
+    every: Counter[str] = Counter()
+    for one in tallies:
+        every.update(one.skipped)
+    return ", ".join(f"{number} x {reason}" for reason, number in sorted(every.items())) or None
