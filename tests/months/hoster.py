@@ -17,13 +17,13 @@ from mailswitch.core.policy import Mode, Policy
 from mailswitch.ledger.place import open_place
 from mailswitch.service.approve import approve
 from mailswitch.service.by_hand import Everything, OneDomain, revert, switch_by_hand
-from mailswitch.service.ports import LedgerPlace
+from mailswitch.service.ports import Ledger, LedgerPlace
 from mailswitch.service.ports import Panel as PanelPort
 from mailswitch.service.reconcile import PassRequest, Reviewed, dry_run, once
 from mailswitch.service.setup import ManagedServer, Setup
 from tests.months.oracle import Command, Oracle, Violation
 from tests.months.ports import Calls, CountedPlace, Killed, QuickPlace, counted
-from tests.months.story import EPILOGUE_DAYS, STEPS_A_DAY, Act, Event, Story
+from tests.months.story import BACKUP_STEPS, EPILOGUE_DAYS, STEPS_A_DAY, Act, Event, Story
 from tests.months.world import AWAY, PROVIDERS, Panel, Server, View, World
 
 __all__ = ["Life", "Result", "live"]
@@ -67,9 +67,10 @@ class Life:
         self.view = View(self.world)
         self.mode = story.mode
         self.calls = Calls()
-        path = folder / f"ledger-{story.seed}.db"
+        self._ledger = path = folder / f"ledger-{story.seed}.db"
+        marker = folder / f"marker-{story.seed}"
         # Every tenth life opens its ledger anew each time, as processes do; the others spare the compiling.
-        place = open_place(f"sqlite:///{path}") if story.seed % 10 == 0 else QuickPlace(path)
+        place = open_place(f"sqlite:///{path}", marker=marker) if story.seed % 10 == 0 else QuickPlace(path, marker)
         self.place = cast("LedgerPlace", place)
         self.oracle = Oracle(world=self.world, place=self.place)
         self.result = Result()
@@ -79,6 +80,7 @@ class Life:
         self._races: dict[str, list[Event]] = {}
         self._raced = 0
         self._is_back_at_once = True
+        self._backup = b""
 
     # ---- the program
 
@@ -148,12 +150,14 @@ class Life:
         self.world.begin(step)
         self._races = {}
         self.calls.rest()
+        if step % BACKUP_STEPS == 0 and self._ledger.exists():
+            self._backup = self._ledger.read_bytes()
         if is_epilogue:
             self.mode = Mode.ENFORCE
             self.calls.arm()
             for server in self.world.servers.values():
                 server.whims.clear()
-        if self.oracle.is_paused and (is_epilogue or self._paused_until <= step):
+        if (self.oracle.is_paused or self.oracle.is_in_doubt) and (is_epilogue or self._paused_until <= step):
             self._resume()
         strikes = [event for event in events if event.act in {Act.KILL, Act.FULL}]
         for event in (event for event in events if event not in strikes):
@@ -195,7 +199,9 @@ class Life:
     @property
     def _is_calm(self) -> bool:
         troubles = any(server.trouble or server.unreadable for server in self.world.servers.values())
-        return self.world.is_dns_calm and not (troubles or self.oracle.is_paused or self.mode is Mode.REPORT)
+        return self.world.is_dns_calm and not (
+            troubles or self.oracle.is_paused or self.oracle.is_in_doubt or self.mode is Mode.REPORT
+        )
 
     def _does(self, what: str, mode: Mode, act: Callable[[], object]) -> str:
         """Let the program do something, and return how that ended."""
@@ -244,6 +250,8 @@ class Life:
             case Act.RACE_PIN | Act.RACE_TOGGLE:
                 server = self.world.server_of(event.subject).name
                 self._races.setdefault(server, []).append(event)
+            case Act.RESTORE:
+                self._restore(event)
             case Act.RACE_PAUSE | Act.BESIDE:
                 self._races.setdefault("web01", []).append(event)
 
@@ -264,8 +272,34 @@ class Life:
 
     def _resume(self) -> None:
         with self.place.writer(wait=_WAIT) as ledger:
+            if self.oracle.is_in_doubt:
+                self._put_right(ledger)
             ledger.set_pause(None)
-        self.oracle.is_paused = False
+        self.oracle.is_paused = self.oracle.is_in_doubt = False
+
+    def _put_right(self, ledger: Ledger) -> None:
+        """Tell a restored ledger what it missed of what persons want, as docs/operations.md says."""
+        self.oracle.pinned |= {name for name in self.world.customers if self.oracle.is_wanted_on(name)}
+        for pin in ledger.pins():
+            ledger.remove_pin(pin.pattern)
+        for name in sorted(self.oracle.pinned):
+            ledger.add_pin(Pin(pattern=NamePattern(name), reason="wanted", by=_BY, at=self.world.now()))
+
+    def _restore(self, event: Event) -> None:
+        """Put the last backup in the ledger's place: in doubt, where anything was recorded since."""
+        before = self._last_records()
+        self._ledger.write_bytes(self._backup)
+        if self._last_records() != before:
+            self.world.met["ledger restored"] += 1
+            self.oracle.restored()
+            self._paused_until = max(self._paused_until, self.world.step + event.lasts)
+
+    def _last_records(self) -> tuple[object, object]:
+        reader = self.place.reader()
+        try:
+            return reader.last_run(), reader.changes(limit=1)
+        finally:
+            reader.close()
 
     def _hand(self, event: Event) -> None:
         to = Switch(event.what)

@@ -5,7 +5,7 @@ The letters are those of the invariants:
 - (a) Never turned off while the domain's mail lived here within the confirmation window.
 - (b) Never turned off where pinned, suspended, not configured, paused, in report mode, unapproved or above the limits.
 - (c) Every write of ours is in the ledger with evidence, exactly once, and with its true outcome.
-- (d) What a person switched is never switched back.
+- (d) What a person switched is never switched back, and a ledger restored from an old backup switches nothing.
 - (e) Off within the calm days at the end; on again within one calm pass.
 - (f) After a calm pass nothing is unsettled, whatever happened before.
 
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mailswitch.core.domain import Kind, Switch
-from mailswitch.core.ledger import Change, Outcome
+from mailswitch.core.ledger import Change, Claim, Outcome
 from mailswitch.core.policy import Mode
 from mailswitch.service.ports import LedgerPlace
 from tests.months.story import Place
@@ -96,6 +96,8 @@ class Oracle:
     approved: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """When a name was approved: step, and the machine's clock."""
     is_paused: bool = False
+    is_in_doubt: bool = False
+    """The ledger was restored from an old backup, and nobody has taken it yet."""
     violations: list[Violation] = field(default_factory=list)
     writes: int = 0
     turned_off: int = 0
@@ -181,6 +183,8 @@ class Oracle:
             lived = self._lived_here.get(name)
             if lived is not None and self.world.elapsed - lived < window:
                 self.wrong("a", name, f"turned off {self.world.elapsed - lived} after its mail was seen to live here")
+        if self.is_in_doubt:
+            self.wrong("d", name, "turned off by a ledger restored from an old backup")
         for alias in self._aliases(name):
             if not customer.hosted.is_never_local:
                 self.wrong("a", name, f"turned off while its alias {alias} has its mail here")
@@ -212,6 +216,8 @@ class Oracle:
         owner = self._owners[name]
         if not owner.is_ours and not owner.is_unclear:
             self.wrong("d", name, "turned on though it was not off by mailswitch")
+        if self.is_in_doubt:
+            self.wrong("d", name, "turned on by a ledger restored from an old backup")
         if self.is_paused or self.command.mode is Mode.REPORT:
             self.wrong("b", name, "turned on while all changes are stopped")
 
@@ -253,6 +259,26 @@ class Oracle:
 
     def removed(self, name: str) -> None:
         self._owners[name] = _Owner(is_unclear=True)
+
+    def restored(self) -> None:
+        """Forget what the ledger forgot: whose the switches are that it does not know of is unclear."""
+        reader = self.place.reader()
+        try:
+            changes = {one.id or 0: one for one in reader.changes()}
+            claims = {
+                name.text: one.claim for server in self.world.servers for name, one in reader.histories(server).items()
+            }
+        finally:
+            reader.close()
+        self.is_in_doubt = True
+        self._waiting = [write for write in self._waiting if write.change in changes]
+        self._closed &= set(changes)
+        self._open = {number: one for number, one in changes.items() if one.outcome is None}
+        self._turn_offs = []
+        half_known = {change.name.text for change in self._open.values()}
+        for name, owner in self._owners.items():
+            is_known = owner.is_ours is (claims.get(name, Claim.NONE) is Claim.OURS)
+            owner.is_unclear = owner.is_unclear or not is_known or name in half_known
 
     # ---- after each step
 

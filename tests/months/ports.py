@@ -14,6 +14,7 @@ from sqlalchemy import Connection, NullPool, create_engine, event
 
 from mailswitch.core.errors import LedgerError
 from mailswitch.ledger.lock import file_lock
+from mailswitch.ledger.marker import MarkerFile
 from mailswitch.ledger.reader import StoredReader
 from mailswitch.ledger.session import Opening, Session
 from mailswitch.ledger.sqlite import SQLitePlace
@@ -117,8 +118,9 @@ class QuickPlace:
     So its statements are compiled once and not for each pass.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, marker: Path) -> None:
         self._path, self._shown = path, repr(str(path))
+        self._marker = MarkerFile(marker)
         with SQLitePlace(path).locked():
             """Made and migrated."""
         self._engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
@@ -137,7 +139,7 @@ class QuickPlace:
         return Session(lambda: Opening(engine=self._engine), self._shown)
 
     def reader(self) -> StoredReader:
-        return StoredReader(self._session())
+        return StoredReader(self._session(), marker=self._marker)
 
     @contextmanager
     def locked(self) -> Iterator[StoredLedger]:
@@ -152,6 +154,6 @@ class QuickPlace:
     def _opened(self) -> Iterator[StoredLedger]:
         session = self._session()
         try:
-            yield StoredLedger(session)
+            yield StoredLedger(session, marker=self._marker)
         finally:
             session.close()

@@ -14,13 +14,28 @@ from random import Random
 from mailswitch.core.domain import Kind
 from mailswitch.core.policy import Mode, UnknownProvider
 
-__all__ = ["EPILOGUE_DAYS", "FAULTS", "STEPS_A_DAY", "VANTAGES", "Act", "Event", "Hosted", "Place", "Story", "story_of"]
+__all__ = [
+    "BACKUP_STEPS",
+    "EPILOGUE_DAYS",
+    "FAULTS",
+    "STEPS_A_DAY",
+    "VANTAGES",
+    "Act",
+    "Event",
+    "Hosted",
+    "Place",
+    "Story",
+    "story_of",
+]
 
 STEPS_A_DAY = 4
 EPILOGUE_DAYS = 4
 """At the end nothing happens any more but a daily review, so that everything due must have been done."""
 VANTAGES = ("a", "b", "c")
+BACKUP_STEPS = 2 * STEPS_A_DAY
+"""From one backup of the ledger to the next."""
 _SHARE_OF_QUIET_SEEDS = 0.1
+_SHARE_OF_RESTORED_SEEDS = 0.25
 
 
 class Place(StrEnum):
@@ -76,9 +91,10 @@ class Act(StrEnum):
     KILL = "killed at port call"
     FULL = "ledger full from its call"
     CLOCK = "clock jumps by hours"
+    RESTORE = "ledger restored from a backup"
 
 
-FAULTS = frozenset({Act.LIE, Act.SILENCE, Act.PANEL, Act.WRITE, Act.KILL, Act.FULL, Act.CLOCK})
+FAULTS = frozenset({Act.LIE, Act.SILENCE, Act.PANEL, Act.WRITE, Act.KILL, Act.FULL, Act.CLOCK, Act.RESTORE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +179,8 @@ def story_of(seed: int, *, days: int = 0, names: int = 0) -> Story:
     unknown = chance.choice((UnknownProvider.EVIDENCE, UnknownProvider.EVIDENCE, UnknownProvider.WINDOW))
     hosted = tuple(_names(chance, names, unknown))
     busy = (days - EPILOGUE_DAYS) * STEPS_A_DAY
-    events = sorted(_events(chance, hosted, busy, unknown), key=lambda event: event.step)
+    happening = (*_events(chance, hosted, busy, unknown), *_restores(seed, busy))
+    events = sorted(happening, key=lambda event: event.step)
     reviews = [
         Event(step=(days - EPILOGUE_DAYS + day) * STEPS_A_DAY, act=Act.REVIEW) for day in range(2, EPILOGUE_DAYS)
     ]
@@ -175,6 +192,15 @@ def story_of(seed: int, *, days: int = 0, names: int = 0) -> Story:
         names=hosted,
         events=(*events, *reviews),
     )
+
+
+def _restores(seed: int, steps: int) -> Iterator[Event]:
+    """Restore the ledger from an old backup in some lives, and let somebody take it a while later."""
+    chance = Random(f"restored {seed}")  # noqa: S311 - a story, not a secret
+    if chance.random() < _SHARE_OF_RESTORED_SEEDS and steps > BACKUP_STEPS:
+        yield Event(
+            step=chance.randrange(BACKUP_STEPS, steps), act=Act.RESTORE, lasts=chance.randint(1, 2 * STEPS_A_DAY)
+        )
 
 
 def _names(chance: Random, count: int, unknown: UnknownProvider) -> Iterator[Hosted]:

@@ -15,6 +15,7 @@ from mailswitch.core.domain import Switch
 from mailswitch.core.guards import GUARDS
 from mailswitch.core.ledger import Claim, Guard, Outcome
 from mailswitch.core.policy import Confirmation, Mode, UnknownProvider
+from mailswitch.ledger.marker import MarkerFile
 from mailswitch.service import apply, reconcile
 from mailswitch.service.setup import Setup
 from tests.months.hoster import live
@@ -44,6 +45,12 @@ SUSPENDED = a_story(an_event(0, Act.SUSPEND, lasts=12))
 KILLED = a_story(an_event(2, Act.KILL, "after intend restarted", number=1))
 BY_HAND = a_story(an_event(1, Act.HAND, "off"), an_event(3, Act.MOVE, "HERE"))
 BACK = a_story(an_event(10, Act.MOVE, "HERE"))
+RESTORED = a_story(
+    an_event(9, Act.TOGGLE),
+    an_event(10, Act.TOGGLE),
+    an_event(11, Act.RESTORE, lasts=2),
+    an_event(11, Act.MOVE, "HERE"),
+)
 
 
 def without_confirmation(setup: Setup) -> Setup:
@@ -86,7 +93,11 @@ def never_settling(patch: Patch) -> None:
     patch.setattr(reconcile, "settle", lambda *_: None)
 
 
-@pytest.mark.parametrize("story", [LEAVING, SUSPENDED, KILLED, BY_HAND, BACK])
+def trusting_any_ledger(patch: Patch) -> None:
+    patch.setattr(MarkerFile, "doubt", lambda *_: None)
+
+
+@pytest.mark.parametrize("story", [LEAVING, SUSPENDED, KILLED, BY_HAND, BACK, RESTORED])
 def test_the_program_as_it_is_passes_these_stories(story: Story, tmp_path: Path) -> None:
     assert live(story, tmp_path).violations == []
 
@@ -104,6 +115,7 @@ def test_a_program_that_does_not_wait_is_caught(tmp_path: Path) -> None:
         (forgetting_outcomes, a_story(), "c"),
         (writing_before_the_intent, a_story(), "c"),
         (claiming_what_persons_did, BY_HAND, "d"),
+        (trusting_any_ledger, RESTORED, "d"),
         (never_turning_on, BACK, "e"),
         (always_holding, a_story(), "e"),
         (never_settling, KILLED, "f"),
