@@ -49,6 +49,13 @@ class DomainName:
         """Return the presentation form."""
         return self.text
 
+    # As generated they would compare tuples of one, and a pass over many names does little else so often.
+    def __eq__(self, other: object) -> bool:
+        return self.text == other.text if isinstance(other, DomainName) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
     @property
     def is_root(self) -> bool:
         """Whether this is the root name, which as an exchange means that no mail is accepted (RFC 7505 §3)."""
@@ -62,7 +69,8 @@ class DomainName:
     @property
     def is_host_name(self) -> bool:
         """Whether every label is letters, digits and inner hyphens (RFC 1123 §2.1): no wildcard, no underscore."""
-        return not self.is_root and all(_HOST_LABEL.match(label) for label in self.labels)
+        # A dot that is escaped leaves a backslash in a part, and that is no host name's.
+        return all(map(_HOST_LABEL.match, self.text.split(".")))
 
     def is_below(self, parent: DomainName) -> bool:
         """Whether this name is a proper descendant of ``parent``."""
@@ -141,6 +149,8 @@ def _label_matches(wanted: str, label: str) -> bool:
 
 
 def _split(text: str) -> list[str]:
+    if "\\" not in text:
+        return text.split(".")
     labels, start, place = [], 0, 0
     while place < len(text):
         if text[place] == "\\":

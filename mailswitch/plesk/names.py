@@ -40,7 +40,7 @@ def panel_name(ascii_name: str | None, name: str | None) -> DomainName:
 
 def display_name(name: DomainName) -> str:
     """Return ``name`` with U-labels; a label that is no valid A-label stays as it is."""
-    return ".".join(_shown(label) for label in name.labels)
+    return ".".join(map(_shown, name.labels)) if "xn--" in name.text else name.text
 
 
 def _shown(label: str) -> str:
