@@ -27,18 +27,20 @@ from mailswitch.lookup.replies import Found, Nothing, NotThere, Reply
 
 __all__ = ["FastCodec"]
 
-_HEADER = struct.Struct("!2x5H")
-_RECORD = struct.Struct("!HHHIH")
-_RECORD_OCTETS = _RECORD.size
+_HEADER = struct.Struct("!5H")
+_TTL_AND_SIZE = struct.Struct("!IH")
 _REST_OF_RECORD = struct.Struct("!HHIH")
 _SOA_MINIMUM = struct.Struct("!16xI")
 _HEADER_OCTETS = 12
-_ALL_BUT_RD = 0xFEFF
+_TYPE_AND_CLASS_OCTETS = 4
 _ANSWER = 0x8080
+_RECURSION_DESIRED = 0x0100
 _NXDOMAIN = 3
-_QUESTION_OWNER = 0xC00C
+_QUESTION_OWNER = b"\xc0\x0c"
 _A, _SOA, _MX, _AAAA = 1, 6, 15, 28
 _IN = 1
+_KINDS = {rdtype.to_bytes(2) + _IN.to_bytes(2): rdtype for rdtype in (_A, _MX, _AAAA)}
+"""The types read here, by how a question ends."""
 _MAX_TTL = 0x7FFFFFFF
 _MAX_RECORDS = 50
 _MAX_HOPS = 16
@@ -46,10 +48,22 @@ _MAX_REMEMBERED = 10_000
 """RRsets that are kept as one value: those of the large mail hosts are among the first met."""
 _MAX_NAME_OCTETS = 255
 _MAX_LABEL_OCTETS = 63
+_POINTER = 0xC0
 _OPT = b"\0\0\x29"
-_OPT_OCTETS = 11
 _NO_OPTIONS = bytes(6)
 _PLAIN_LABEL = re.compile(rb"[a-z0-9_-]+\Z")
+
+_SHAPES = {
+    _HEADER.pack(_ANSWER | desired | rcode, 1, answers, authorities, additional): (answers, rcode, additional)
+    for desired in (0, _RECURSION_DESIRED)
+    for additional in (0, 1)
+    for answers, authorities, rcode in [
+        *((count, 0, 0) for count in range(1, _MAX_RECORDS + 1)),
+        (0, 1, 0),
+        (0, 1, _NXDOMAIN),
+    ]
+}
+"""What is read here, by a header's octets behind the id: how many answers, the code, and whether OPT is there."""
 
 
 class _Declined(Exception):
@@ -60,8 +74,10 @@ class FastCodec:
     """Reads replies of the usual shapes; used for one sweep, in which equal records become one value."""
 
     def __init__(self) -> None:
+        self._records: dict[tuple[bytes, bytes], bytes] = {}
         self._mx_of: dict[bytes, MX] = {}
-        self._found_of: dict[tuple[int, int, tuple[bytes, ...]], Found] = {}
+        self._found_of: dict[tuple[int | None, int, tuple[bytes, ...]], Found] = {}
+        self._negative_of: dict[tuple[int, int], Nothing | NotThere] = {}
 
     def read(self, packet: bytes, asked: bytes) -> Reply | None:
         """Return what a reply to the question section ``asked`` says; None for a packet that dnspython has to read.
@@ -69,40 +85,37 @@ class FastCodec:
         Whether the packet's id is that of a query is for the caller to see.
         """
         at = _HEADER_OCTETS + len(asked)
-        if packet[_HEADER_OCTETS:at] != asked:
+        shape = _SHAPES.get(packet[2:_HEADER_OCTETS])
+        if shape is None or packet[_HEADER_OCTETS:at] != asked:
             return None
+        answers, rcode, additional = shape
         try:
-            flags, questions, answers, authorities, additional = _HEADER.unpack_from(packet)
-            is_nxdomain = flags & _ALL_BUT_RD == _ANSWER | _NXDOMAIN
-            if questions != 1 or not (is_nxdomain or flags & _ALL_BUT_RD == _ANSWER):
-                return None
-            if answers and not (is_nxdomain or authorities) and answers <= _MAX_RECORDS:
-                return self._found(packet, at, answers, additional, int.from_bytes(asked[-4:-2]))
-            if authorities == 1 and not answers:
-                ttl = _negative_ttl(packet, at, additional, asked[:-4].lower())
-                return NotThere(ttl=ttl) if is_nxdomain else Nothing(ttl=ttl)
+            if answers:
+                return self._found(packet, asked, answers, additional)
+            seconds = _negative_seconds(packet, at, additional, asked[:-_TYPE_AND_CLASS_OCTETS].lower())
         except (_Declined, struct.error, IndexError):
-            pass
-        return None
+            return None
+        return self._negative(rcode, seconds)
 
-    def _found(self, packet: bytes, at: int, count: int, additional: int, rdtype: int) -> Found:
+    def _found(self, packet: bytes, asked: bytes, count: int, additional: int) -> Found:
+        kind = asked[-_TYPE_AND_CLASS_OCTETS:]
+        rdtype = _KINDS.get(kind)
+        beginning = _QUESTION_OWNER + kind
+        at = _HEADER_OCTETS + len(asked)
         records: list[bytes] = []
         least = _MAX_TTL
         for _ in range(count):
-            owner, kind, rdclass, ttl, size = _RECORD.unpack_from(packet, at)
-            if owner != _QUESTION_OWNER or kind != rdtype or rdclass != _IN or ttl > _MAX_TTL:
+            if packet[at : at + 6] != beginning:
                 raise _Declined
-            at += _RECORD_OCTETS
+            ttl, size = _TTL_AND_SIZE.unpack_from(packet, at + 6)
+            at += 12
             end = at + size
-            if rdtype == _MX:
-                name, after = _name(packet, at + 2, end)
-                if after != end:
-                    raise _Declined
-                records.append(packet[at : at + 2] + name)
-            else:
-                records.append(packet[at:end])
+            records.append(self._mx_record(packet, at, end, asked) if rdtype == _MX else packet[at:end])
             at = end
-            least = min(least, ttl)
+            if ttl < least:
+                least = ttl
+            elif ttl > _MAX_TTL:
+                raise _Declined
         _end_with_opt(packet, at, additional)
         key = rdtype, least, tuple(records)
         found = self._found_of.get(key)
@@ -112,7 +125,26 @@ class FastCodec:
                 self._found_of[key] = found
         return found
 
-    def _made(self, records: list[bytes], rdtype: int, ttl: timedelta) -> Found:
+    def _mx_record(self, packet: bytes, at: int, end: int, asked: bytes) -> bytes:
+        """Return a record's preference and exchange, the name in lower case and uncompressed.
+
+        The octets of a record stand for the same name wherever the question ends as it did, from where a pointer at
+        their own end leads to: that is remembered, for most records were met before.
+        """
+        rdata = packet[at:end]
+        target = (rdata[-2] << 8 | rdata[-1]) - (_POINTER << 8) - _HEADER_OCTETS
+        ending = asked[target:-_TYPE_AND_CLASS_OCTETS].lower() if target >= 0 else b""
+        record = self._records.get((rdata, ending))
+        if record is None:
+            name, after = _name(packet, at + 2, end)
+            if after != end:
+                raise _Declined
+            record = rdata[:2] + name
+            if name in (rdata[2:].lower(), rdata[2:-2].lower() + ending) and len(self._records) < _MAX_REMEMBERED:
+                self._records[rdata, ending] = record
+        return record
+
+    def _made(self, records: list[bytes], rdtype: int | None, ttl: timedelta) -> Found:
         if rdtype == _MX:
             return Found(mx=frozenset([self._mx(record) for record in records]), ttl=ttl)
         return Found(addresses=frozenset([_address(record, rdtype) for record in records]), ttl=ttl)
@@ -125,9 +157,18 @@ class FastCodec:
             mx = self._mx_of[record] = MX(preference=record[0] << 8 | record[1], exchange=exchange)
         return mx
 
+    def _negative(self, rcode: int, seconds: int) -> Nothing | NotThere:
+        negative = self._negative_of.get((rcode, seconds))
+        if negative is None:
+            made = NotThere if rcode == _NXDOMAIN else Nothing
+            negative = made(ttl=timedelta(seconds=seconds))
+            if len(self._negative_of) < _MAX_REMEMBERED:
+                self._negative_of[rcode, seconds] = negative
+        return negative
 
-def _negative_ttl(packet: bytes, at: int, additional: int, asked: bytes) -> timedelta:
-    """How long a negative answer holds by the one SOA in it, of a zone that the name asked for is in."""
+
+def _negative_seconds(packet: bytes, at: int, additional: int, asked: bytes) -> int:
+    """How many seconds a negative answer holds by the one SOA in it, of a zone that the name asked for is in."""
     zone, at = _name(packet, at, len(packet))
     kind, rdclass, ttl, size = _REST_OF_RECORD.unpack_from(packet, at)
     at += _REST_OF_RECORD.size
@@ -140,7 +181,8 @@ def _negative_ttl(packet: bytes, at: int, additional: int, asked: bytes) -> time
         raise _Declined
     (minimum,) = _SOA_MINIMUM.unpack_from(packet, at)
     _end_with_opt(packet, end, additional)
-    return timedelta(seconds=min(ttl, minimum))
+    seconds: int = min(ttl, minimum)
+    return seconds
 
 
 def _name(packet: bytes, at: int, end: int) -> tuple[bytes, int]:
@@ -157,7 +199,7 @@ def _name(packet: bytes, at: int, end: int) -> tuple[bytes, int]:
             at += octet + 1
             continue
         target = (octet & 0x3F) << 8 | packet[at + 1]
-        if octet < 0xC0 or at + 2 > end or target >= start or not hops:
+        if octet < _POINTER or at + 2 > end or target >= start or not hops:
             raise _Declined
         parts.append(packet[begin:at])
         after = after or at + 2
@@ -193,7 +235,7 @@ def _is_within(name: bytes, zone: bytes) -> bool:
     return True
 
 
-def _address(octets: bytes, rdtype: int) -> Address:
+def _address(octets: bytes, rdtype: int | None) -> Address:
     if rdtype == _A and len(octets) == 4:
         return IPv4Address(octets)
     if rdtype == _AAAA and len(octets) == 16:
@@ -204,13 +246,8 @@ def _address(octets: bytes, rdtype: int) -> Address:
 
 def _end_with_opt(packet: bytes, at: int, additional: int) -> None:
     """Decline unless nothing is left but an OPT record without options and flags, if one is announced."""
-    if not additional:
-        if at != len(packet):
+    if additional:
+        if packet[at : at + 3] != _OPT or packet[at + 5 :] != _NO_OPTIONS:
             raise _Declined
-    elif (
-        additional != 1
-        or len(packet) - at != _OPT_OCTETS
-        or packet[at : at + 3] != _OPT
-        or packet[at + 5 :] != _NO_OPTIONS
-    ):
+    elif at != len(packet):
         raise _Declined

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mailswitch.core.names import DomainName
 from mailswitch.lookup.fast_codec import FastCodec
-from mailswitch.lookup.queries import query_packet
+from mailswitch.lookup.queries import query_packet, question, wire_form
 from mailswitch.lookup.replies import Found, Nothing, NotThere, Reply
 from tests.support.nasty_dns import reply_to
 from tests.support.readings import NAME, TYPES, asked_for, by_dnspython, recorded_replies, resolver_replies
@@ -196,3 +196,39 @@ def test_equal_octets_of_different_types_are_different_answers() -> None:
         assert readings[-1] == by_dnspython(packet, asked, NAME, rdtype)
 
     assert [isinstance(each, Found) and bool(each.mx) for each in readings] == [False, True]
+
+
+MANY_NAMES = tuple(
+    DomainName(text) for text in ("a.b.example", "c.b.example", "a.bb.sample", "\\001a.b.example", "b.example")
+)
+
+
+@given(
+    labels=st.lists(st.sampled_from([b"\x01a", b"\x02mx", b"\x01", b"\xc0"]), max_size=3),
+    target=st.integers(0xC000, 0xC030),
+    order=st.lists(st.sampled_from(MANY_NAMES), min_size=2, max_size=8),
+    double=st.booleans(),
+)
+def test_what_is_remembered_of_a_record_is_never_taken_for_another_name(
+    labels: list[bytes], target: int, order: list[DomainName], double: bool
+) -> None:
+    """The same octets are another exchange where the question ends otherwise."""
+    codec = FastCodec()
+    rdata = b"\0\x0a" + b"".join(labels) + target.to_bytes(2)
+    record = OWNER.pack(0xC00C, dns.rdatatype.MX, 1, 60, len(rdata)) + rdata
+    for name in order:
+        asked = asked_for(name.text, dns.rdatatype.MX)
+        packet = struct.pack("!HHHHHH", 1, 0x8180, 1, 1 + double, 0, 0) + asked + record * (1 + double)
+
+        reading = codec.read(packet, asked)
+
+        assert reading is None or reading == by_dnspython(packet, asked, name, dns.rdatatype.MX)
+
+
+@pytest.mark.parametrize("rdtype", [0x0101, 0x010F, 0x011C, 2])
+def test_records_of_other_types_are_declined(rdtype: int) -> None:
+    asked = question(wire_form(NAME), rdtype)
+    record = OWNER.pack(0xC00C, rdtype, 1, 60, 4) + bytes(4)
+    packet = struct.pack("!HHHHHH", 1, 0x8180, 1, 1, 0, 0) + asked + record
+
+    assert FastCodec().read(packet, asked) is None
