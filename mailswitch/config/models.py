@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from mailswitch.config import fields, values
+from mailswitch.config.rescue import RescueSection
 from mailswitch.config.servers import ServerSection
 from mailswitch.config.telling import MetricsSection, NotifySection
 from mailswitch.core.mx import Vantage
@@ -216,3 +217,4 @@ class RootSection(fields.Section):
     schedule: ScheduleSection = Field(default_factory=ScheduleSection)
     notify: NotifySection = Field(default_factory=NotifySection)
     metrics: MetricsSection = Field(default_factory=MetricsSection)
+    rescue: RescueSection = Field(default_factory=RescueSection)

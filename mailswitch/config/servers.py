@@ -12,7 +12,15 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from mailswitch.config import addresses, fields, values
 from mailswitch.core.policy import UnknownProvider
 
-__all__ = ["LocalSection", "MailLogSection", "ServerPolicy", "ServerSection", "TlsSection", "is_this_machine"]
+__all__ = [
+    "LocalSection",
+    "MailLogSection",
+    "MailboxesSection",
+    "ServerPolicy",
+    "ServerSection",
+    "TlsSection",
+    "is_this_machine",
+]
 
 
 class TlsSection(fields.Section):
@@ -81,6 +89,20 @@ class MailLogSection(fields.Section):
     )
 
 
+class MailboxesSection(fields.Section):
+    """The mailboxes on the machine mailswitch runs on, for `mailswitch stranded` and `mailswitch rescue`."""
+
+    path: fields.ProgramPath = Field(
+        default=Path("/var/qmail/mailnames"),
+        description="The directory that holds `DOMAIN/USER/Maildir`: `PLESK_MAILNAMES_D` in `/etc/psa/psa.conf`.",
+    )
+    owner: fields.Words | None = Field(
+        default=None,
+        description="The user all of it belongs to; what is another's is not looked at. Default: `popuser` where there "
+        "is one, else the directory's owner.",
+    )
+
+
 class ServerPolicy(fields.Section):
     """What differs from `policy` on one server."""
 
@@ -130,6 +152,7 @@ class ServerSection(fields.Section):
     tls: TlsSection = Field(default_factory=TlsSection)
     local: LocalSection = Field(default_factory=LocalSection)
     mail_log: Annotated[MailLogSection, BeforeValidator(_written_as_word)] = Field(default_factory=MailLogSection)
+    mailboxes: MailboxesSection = Field(default_factory=MailboxesSection)
     accept_full_off: bool = Field(
         default=False,
         description="Turn off even where Plesk only has the full off, which also stops the site's own sending.",
