@@ -16,6 +16,7 @@ from mailswitch.lookup.inquiry import Inquiry
 from mailswitch.lookup.pacing import Standing
 from mailswitch.lookup.queries import wire_form
 from mailswitch.lookup.replies import Reply, Unfinished, Unreliable
+from mailswitch.lookup.streams import Streams
 from mailswitch.lookup.vantages import Codec, Timing, VantageSettings
 from mailswitch.lookup.window import Window
 
@@ -51,6 +52,7 @@ class VantageClient:
         self._remaining = remaining
         self._codec = FastCodec() if codec is Codec.FAST else None
         self._standing = Standing(timing.rate)
+        self._streams = Streams(settings, timing.timeout.total_seconds(), self._standing.stray)
         self._heard = defaultdict[int, dict[str, Reply | None]](dict)
         """By type and the name's text, whose hash costs nothing; None while the question is under way."""
         self._waiting = defaultdict[Question, list[_Chase]](list)
@@ -69,8 +71,8 @@ class VantageClient:
 
     @property
     def strays(self) -> int:
-        """Datagrams passed over: late, doubled, forged, or answers to something else."""
-        return self._standing.strays
+        """What came and was passed over: late, doubled, forged, or answers to something else."""
+        return self._standing.strays.total()
 
     async def ask_all(self, questions: Iterable[Question], tell: Callable[[Question, Reply], None]) -> None:
         """Ask for MX, A or AAAA of names, and follow CNAME chains to their ends; ``tell`` each answer as it comes."""
@@ -80,6 +82,7 @@ class VantageClient:
             timing=self._timing,
             remaining=self._remaining,
             standing=self._standing,
+            streams=self._streams,
             codec=self._codec,
             supply=partial(self._next, iter(questions)),
             done=self._finished,

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 import dns.rdatatype
 
 from mailswitch.core.names import DomainName
+from mailswitch.lookup.ports import PORTS
 
-__all__ = ["Inquiry", "Tries"]
+__all__ = ["STREAMS", "Inquiry", "Tries"]
+
+STREAMS = PORTS
+"""Where tries over TCP and TLS are pending: a port of their own, whatever connection they are on."""
 
 
 @dataclass(slots=True, eq=False)
@@ -27,10 +31,12 @@ class Inquiry:
     is_follow_up: bool = False
     """Asked for the end of other names' chains only."""
     has_edns: bool = True
+    is_truncated: bool = False
+    """Over UDP: it is asked over TCP from then on."""
     tries: int = 0
     """Tries made so far."""
     key: int | None = None
-    """Port and id, in one number, of the try whose answer is waited for; None between tries and while TCP is used."""
+    """Port and id, in one number, of the try whose answer is waited for; None between tries."""
     port: int | None = None
     """Where the last try was sent from."""
     asked: bytes = b""
@@ -47,11 +53,13 @@ class Tries:
     """The tries whose answers may still come, each under its key, and the timer that ends the wait for them."""
 
     def __init__(self, most: int) -> None:
+        self._most = most
+        self._over = bytearray((STREAMS + 1) << 16)
         self._pending: dict[int, Inquiry] = {}
         self._earlier: dict[int, tuple[bytes, float]] = {}
         """What was asked when, of tries that are not the last of their inquiry."""
-        self._sent = tuple(deque[tuple[float, Inquiry]]() for _ in range(most))
-        """First tries, second tries … as they were sent; one that was answered meanwhile stays until its turn."""
+        self._sent = tuple(deque[tuple[float, Inquiry]]() for _ in range(most + 1))
+        """First tries, second tries … over UDP as they were sent, and all others; what is over stays until its turn."""
 
     def __contains__(self, key: int) -> bool:
         """Whether a key is taken."""
@@ -61,11 +69,16 @@ class Tries:
         """Wait for the answer to what ``inquiry`` just asked."""
         inquiry.key = key
         self._pending[key] = inquiry
-        self._sent[inquiry.tries - 1].append((inquiry.sent_at, inquiry))
+        number = self._most if key >> 16 == STREAMS else inquiry.tries - 1
+        self._sent[number].append((inquiry.sent_at, inquiry))
 
     def inquiry(self, key: int) -> Inquiry | None:
         """Return whose try it is."""
         return self._pending.get(key)
+
+    def is_over(self, key: int) -> bool:
+        """Whether a try has been pending under a key that is free now."""
+        return bool(self._over[key])
 
     def asked(self, inquiry: Inquiry, key: int) -> tuple[bytes, float]:
         """Return the question section of one of an inquiry's tries, and when it was sent."""
@@ -76,7 +89,10 @@ class Tries:
         return [inquiry for key, inquiry in self._pending.items() if key >> 16 == port and inquiry.key == key]
 
     def overdue(self, patience: Callable[[int], float], now: float) -> Iterator[Inquiry]:
-        """Yield, once, each inquiry whose n-th try (the first is 0) waits for longer than ``patience`` of n seconds."""
+        """Yield, once, each inquiry whose n-th try (the first is 0) waits for longer than ``patience`` of n seconds.
+
+        A try over TCP or TLS has the patience of the one after the last.
+        """
         for number, sent in enumerate(self._sent):
             before = now - patience(number) if sent else now
             while sent:
@@ -98,6 +114,7 @@ class Tries:
     def drop(self, inquiry: Inquiry, key: int) -> None:
         """Wait no longer for the answer to one try."""
         del self._pending[key]
+        self._over[key] = 1
         if inquiry.key == key:
             inquiry.key = None
         else:
@@ -111,4 +128,5 @@ class Tries:
                 self.drop(inquiry, key)
         if inquiry.key is not None:
             del self._pending[inquiry.key]
+            self._over[inquiry.key] = 1
             inquiry.key = None

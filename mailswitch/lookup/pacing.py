@@ -9,6 +9,10 @@ Facts:
 
 from __future__ import annotations
 
+from collections import Counter
+
+from mailswitch.lookup.strays import Stray
+
 __all__ = ["DEAD_AFTER", "Pace", "RoundTrips", "Standing"]
 
 DEAD_AFTER = 100
@@ -115,12 +119,23 @@ class Standing:
     def __init__(self, rate: float | None) -> None:
         self.trips = RoundTrips()
         self.pace = Pace(rate)
-        self.strays = 0
-        """Datagrams passed over: late, doubled, forged, or answers to something else."""
+        self.strays = Counter[Stray]()
+        """What came and was passed over: late, doubled, forged, or answers to something else."""
         self.retries = 0
         """Packets sent because those before stayed unanswered or were no answer to rely on."""
+        self.timeouts = 0
+        """Packets that stayed unanswered for as long as an answer was waited for."""
         self._silences = 0
         self._next_trial = 0.0
+
+    def stray(self, stray: Stray) -> None:
+        """Take note of something that is passed over."""
+        self.strays[stray] += 1
+
+    def unanswered(self) -> None:
+        """Take note of a packet that counts as lost."""
+        self.timeouts += 1
+        self.pace.unanswered()
 
     def answered(self, seconds: float) -> None:
         """Take note of an answer and how long it took."""

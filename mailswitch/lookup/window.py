@@ -1,6 +1,7 @@
 """Many questions under way at one vantage: one state machine, without a task or future for each of them.
 
 Work goes into a window of open inquiries; each try of one is pending under its port and id until its inquiry is over.
+Tries over TCP and TLS are pending under a port of their own.
 
 Facts:
 
@@ -25,13 +26,15 @@ import dns.rcode
 
 from mailswitch.lookup.answers import read_reply
 from mailswitch.lookup.fast_codec import FastCodec
-from mailswitch.lookup.inquiry import Inquiry, Tries
+from mailswitch.lookup.inquiry import STREAMS, Inquiry, Tries
 from mailswitch.lookup.pacing import DEAD_AFTER, Standing
 from mailswitch.lookup.ports import MAX_UNDER_WAY, PORTS, Ports
 from mailswitch.lookup.queries import Entropy, query_packet, question
 from mailswitch.lookup.replies import Again, Reply, Unreliable
+from mailswitch.lookup.strays import Stray
+from mailswitch.lookup.streams import Streams
 from mailswitch.lookup.vantages import Timing, Transport, VantageSettings
-from mailswitch.lookup.wire import Heard, Query, exchange_over_tcp, matched, not_reachable
+from mailswitch.lookup.wire import Heard, matched, not_reachable, stray_in
 
 __all__ = ["Window"]
 
@@ -56,6 +59,7 @@ class Window:
         timing: Timing,
         remaining: Callable[[], float],
         standing: Standing,
+        streams: Streams,
         codec: FastCodec | None,
         supply: Callable[[], Inquiry | None],
         done: Callable[[Inquiry, Reply], None],
@@ -73,32 +77,28 @@ class Window:
         self._entropy = Entropy()
         self._loop = asyncio.get_running_loop()
         self._ports = Ports(settings)
+        self._streams = streams
+        streams.begin(self._ports.wake)
         self._fresh: list[Inquiry] = []
         self._open: set[Inquiry] = set()
         self._tries = Tries(timing.tries)
         self._again: list[tuple[float, int, Inquiry]] = []
         self._turns = itertools.count()
-        self._streams: dict[asyncio.Task[Heard], Inquiry] = {}
         self._pause = _TICK_SECONDS
 
     async def work_off(self) -> None:
         """Put inquiries until none is supplied and none is open."""
         with self._ports:
-            try:
-                while True:
-                    left = self._remaining()
-                    if left <= 0:
-                        self._end_everything()
-                    else:
-                        self._fill(left)
-                    if not (self._open or self._fresh):
-                        return
-                    await self._ports.wait(min(left, self._pause))
-                    self._take_in()
-            finally:
-                for stream in self._streams:
-                    stream.cancel()
-                await asyncio.gather(*self._streams, return_exceptions=True)
+            while True:
+                left = self._remaining()
+                if left <= 0:
+                    self._end_everything()
+                else:
+                    self._fill(left)
+                if not (self._open or self._fresh):
+                    return
+                await self._ports.wait(min(left, self._pause))
+                self._take_in()
 
     def _fill(self, left: float) -> None:
         """Send what is due and what there is room for, as fast as the pace allows."""
@@ -145,37 +145,36 @@ class Window:
         is_mixed = inquiry.tries == 1 or inquiry.tries < self._timing.tries
         asked = question(self._entropy.mixed_case(inquiry.wire) if is_mixed else inquiry.wire, inquiry.rdtype)
         drawn = self._entropy.number()
-        port = (drawn >> 16 if inquiry.port is None else inquiry.port + 1) % PORTS
+        if inquiry.is_truncated or self._settings.transport is not Transport.UDP:
+            port = STREAMS
+        else:
+            port = (drawn >> 16 if inquiry.port is None else inquiry.port + 1) % PORTS
         key = port << 16 | drawn & 0xFFFF
         while key in self._tries:
             key = port << 16 | self._entropy.number() & 0xFFFF
         packet = query_packet(key & 0xFFFF, asked, has_edns=inquiry.has_edns)
         self._standing.pace.sent()
-        if self._settings.transport is Transport.TCP:
-            self._stream(inquiry, Query(packet, asked))
-            return
         inquiry.port, inquiry.asked, inquiry.sent_at = port, asked, now
+        self._tries.add(inquiry, key)
+        if port == STREAMS:
+            self._streams.send(packet)
+            return
         try:
             self._ports.send(port, packet)
         except OSError as error:
             # The error may well be about packets sent before.
-            self._failed(inquiry, not_reachable(error), _PAUSE_SECONDS)
             self._break(port, error)
-            return
-        self._tries.add(inquiry, key)
 
     def _break(self, port: int, error: OSError) -> None:
         """Take note that nothing comes back to a port."""
         for inquiry in self._tries.waiting_at(port):
             self._failed(inquiry, not_reachable(error), _PAUSE_SECONDS)
 
-    def _stream(self, inquiry: Inquiry, query: Query) -> None:
-        """Go on over TCP; whatever comes over UDP from now on is late."""
+    def _go_on_over_tcp(self, inquiry: Inquiry) -> None:
+        """Ask once more, over TCP; whatever comes over UDP from now on is late."""
         self._forget(inquiry)
-        seconds = min(self._timeout, self._remaining())
-        stream = self._loop.create_task(exchange_over_tcp(query, self._settings, seconds))
-        stream.add_done_callback(lambda _: self._ports.wake())
-        self._streams[stream] = inquiry
+        inquiry.is_truncated = True
+        self._send(inquiry, self._loop.time())
 
     def _take_in(self) -> None:
         """Take in whatever came, and what did not come in time."""
@@ -184,14 +183,18 @@ class Window:
             self._break(port, error)
         for port, packet in self._ports.arrived():
             self._received(port, packet, now)
-        for stream in [stream for stream in self._streams if stream.done()]:
-            self._judge(self._streams.pop(stream), stream.result())
+        for ident, reason in self._streams.lost():
+            lost = self._tries.inquiry(STREAMS << 16 | ident)
+            if lost is not None and lost.key == STREAMS << 16 | ident:
+                self._failed(lost, Unreliable(reason, Again.ALWAYS), _PAUSE_SECONDS)
+        for packet in self._streams.arrived():
+            self._received(STREAMS, packet, now)
         for inquiry in self._tries.overdue(self._patience, now):
-            self._standing.pace.unanswered()
+            self._standing.unanswered()
             self._failed(inquiry, Unreliable(f"no answer within {self._timeout:.3g} s", Again.ALWAYS), 0.0)
 
     def _patience(self, number: int) -> float:
-        if number == self._timing.tries - 1:
+        if number >= self._timing.tries - 1:
             return self._timeout
         return min(self._timeout, self._standing.trips.patience(number))
 
@@ -199,7 +202,7 @@ class Window:
         key = port << 16 | int.from_bytes(packet[:2])
         inquiry = self._tries.inquiry(key) if len(packet) >= _HEADER_OCTETS else None
         if inquiry is None:
-            self._standing.strays += 1
+            self._standing.stray(Stray.LATE if self._tries.is_over(key) else Stray.UNKNOWN_ID)
             return
         asked, sent_at = self._tries.asked(inquiry, key)
         reply = self._codec.read(packet, asked) if self._codec is not None else None
@@ -208,16 +211,24 @@ class Window:
             self._finish(inquiry, reply)
             return
         heard = matched(packet, packet[:2], asked)
-        if heard is None:
-            self._standing.strays += 1
-            return
-        self._standing.trips.add(now - sent_at)
-        self._read_by_dnspython(inquiry, key, asked, heard)
+        stray = stray_in(packet, asked, heard)
+        if stray is not None:
+            self._standing.stray(stray)
+        if heard is not None:
+            self._standing.trips.add(now - sent_at)
+            self._read_by_dnspython(inquiry, key, heard)
+        elif port == STREAMS:
+            # Nobody but the vantage itself can have said it, so nothing better is to come.
+            self._tries.drop(inquiry, key)
+            self._judge(inquiry, Unreliable("an answer to another question", Again.ALWAYS))
 
-    def _read_by_dnspython(self, inquiry: Inquiry, key: int, asked: bytes, heard: Heard) -> None:
+    def _read_by_dnspython(self, inquiry: Inquiry, key: int, heard: Heard) -> None:
         if isinstance(heard, dns.message.Message) and heard.flags & dns.flags.TC:
-            self._stream(inquiry, Query(query_packet(key & 0xFFFF, asked, has_edns=inquiry.has_edns), asked))
-        elif inquiry.key == key or not _is_failure(heard):
+            if key >> 16 != STREAMS:
+                self._go_on_over_tcp(inquiry)
+                return
+            heard = Unreliable("truncated", Again.ONCE)
+        if inquiry.key == key or not _is_failure(heard):
             self._tries.drop(inquiry, key)
             self._judge(inquiry, heard)
 
@@ -249,8 +260,9 @@ class Window:
         if again is Again.NEVER or (again is Again.ONCE and tries > 1) or tries >= self._timing.tries:
             if again is Again.ALWAYS:
                 self._standing.silent()
-            told = reply if tries == 1 else replace(reply, reason=f"{reply.reason} ({tries} tries)")
-            self._finish(inquiry, told)
+            over = "truncated over UDP, and over TCP: " if inquiry.is_truncated else ""
+            times = f" ({tries} tries)" if tries > 1 else ""
+            self._finish(inquiry, replace(reply, reason=f"{over}{reply.reason}{times}"))
         else:
             self._tries.supersede(inquiry)
             inquiry.turn = next(self._turns)

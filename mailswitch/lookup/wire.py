@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import dns.flags
@@ -25,9 +25,11 @@ import dns.rdataclass
 from mailswitch.lookup.answers import parse_message
 from mailswitch.lookup.queries import Entropy, query_packet, question
 from mailswitch.lookup.replies import Again, Unreliable
+from mailswitch.lookup.strays import Stray
+from mailswitch.lookup.streams import Streams
 from mailswitch.lookup.vantages import Transport, VantageSettings
 
-__all__ = ["Heard", "Query", "exchange", "exchange_over_tcp", "make_query", "matched", "not_reachable", "open_socket"]
+__all__ = ["Heard", "Query", "exchange", "make_query", "matched", "not_reachable", "open_socket", "stray_in"]
 
 Heard = dns.message.Message | Unreliable
 
@@ -53,25 +55,20 @@ def make_query(name: bytes, rdtype: int, entropy: Entropy) -> Query:
 
 
 async def exchange(query: Query, settings: VantageSettings, seconds: Callable[[], float]) -> Heard:
-    """Return the whole message that answers ``query``: over UDP, and over TCP if that was truncated.
+    """Return the whole message that answers ``query``: over UDP, and over TCP if that was truncated; or over TLS.
 
     ``seconds`` tells, for each of the two, how long it may take from now on.
     """
-    if settings.transport is Transport.TCP:
-        return await exchange_over_tcp(query, settings, seconds())
-    heard = await _timed(_over_udp, query, settings, seconds())
-    if isinstance(heard, Unreliable) or not heard.flags & dns.flags.TC:
-        return heard
-    return await exchange_over_tcp(query, settings, seconds())
-
-
-async def exchange_over_tcp(query: Query, settings: VantageSettings, seconds: float) -> Heard:
-    """Return the whole message that answers ``query`` over TCP, within so many seconds."""
-    over = "over TCP" if settings.transport is Transport.TCP else "truncated over UDP, and over TCP"
-    heard = await _timed(_over_tcp, query, settings, seconds)
+    over = ""
+    if settings.transport is Transport.UDP:
+        heard = await _over_udp_in_time(query, settings, seconds())
+        if isinstance(heard, Unreliable) or not heard.flags & dns.flags.TC:
+            return heard
+        over = "truncated over UDP, and over TCP: "
+    heard = await _over_stream(query, settings, max(seconds(), 0))
     if isinstance(heard, Unreliable):
-        return replace(heard, reason=f"{over} {heard.reason}")
-    return Unreliable(f"{over} truncated", Again.ONCE) if heard.flags & dns.flags.TC else heard
+        return replace(heard, reason=over + heard.reason)
+    return Unreliable(over + "truncated", Again.ONCE) if heard.flags & dns.flags.TC else heard
 
 
 def matched(packet: bytes, ident: bytes, asked: bytes) -> Heard | None:
@@ -91,6 +88,21 @@ def matched(packet: bytes, ident: bytes, asked: bytes) -> Heard | None:
     return beginning if beginning.flags & dns.flags.TC else Unreliable("a malformed answer", Again.ONCE)
 
 
+def stray_in(packet: bytes, asked: bytes, heard: Heard | None) -> Stray | None:
+    """Return what is odd about a packet with a query's id, None for one in order.
+
+    ``asked`` is the query's question section, ``heard`` what `matched` made of the packet.
+    """
+    if heard is None:
+        echoed = packet[_HEADER_OCTETS : _HEADER_OCTETS + len(asked)]
+        if echoed == asked:
+            return Stray.MALFORMED
+        return Stray.OTHER_CASE if echoed.lower() == asked.lower() else Stray.OTHER_QUESTION
+    if isinstance(heard, Unreliable):
+        return Stray.BLOATED if _is_bloated(packet) else Stray.MALFORMED
+    return Stray.OTHER_NAMES if heard.additional else None
+
+
 def not_reachable(error: OSError) -> Unreliable:
     """Return what a vantage's network error means for a question."""
     return Unreliable(f"not reachable: {error.strerror or type(error).__name__}", Again.ALWAYS)
@@ -103,17 +115,12 @@ def open_socket(settings: VantageSettings, kind: socket.SocketKind) -> socket.so
     return made
 
 
-async def _timed(
-    way: Callable[[Query, VantageSettings], Awaitable[Heard]],
-    query: Query,
-    settings: VantageSettings,
-    seconds: float,
-) -> Heard:
+async def _over_udp_in_time(query: Query, settings: VantageSettings, seconds: float) -> Heard:
     try:
         async with asyncio.timeout(seconds):
-            return await way(query, settings)
+            return await _over_udp(query, settings)
     except TimeoutError:
-        return Unreliable(f"no answer within {max(seconds, 0):.3g} s", Again.ALWAYS)
+        return _no_answer(seconds)
     except OSError as error:
         return not_reachable(error)
 
@@ -131,27 +138,30 @@ async def _over_udp(query: Query, settings: VantageSettings) -> Heard:
                 return heard
 
 
-async def _over_tcp(query: Query, settings: VantageSettings) -> Heard:
-    loop = asyncio.get_running_loop()
-    with open_socket(settings, socket.SOCK_STREAM) as tcp:
-        await loop.sock_connect(tcp, (str(settings.address), settings.port))
-        await loop.sock_sendall(tcp, len(query.packet).to_bytes(2) + query.packet)
-        size = await _read(tcp, 2)
-        packet = await _read(tcp, int.from_bytes(size)) if size else b""
-        if not packet:
-            return Unreliable("the connection was closed before the answer was whole", Again.ALWAYS)
-        return matched(packet, query.packet[:2], query.asked) or Unreliable("an answer to another question", Again.ONCE)
+async def _over_stream(query: Query, settings: VantageSettings, seconds: float) -> Heard:
+    """Wait for what comes of one query on a connection of its own."""
+    woken = asyncio.Event()
+    streams = Streams(settings, seconds, lambda _: None)
+    streams.begin(woken.set)
+    streams.send(query.packet)
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                await woken.wait()
+                for packet in streams.arrived():
+                    heard = matched(packet, query.packet[:2], query.asked)
+                    return heard or Unreliable("an answer to another question", Again.ONCE)
+                for _, reason in streams.lost():
+                    return Unreliable(reason, Again.ALWAYS)
+                woken.clear()
+    except TimeoutError:
+        return _no_answer(seconds)
+    finally:
+        await streams.close()
 
 
-async def _read(tcp: socket.socket, size: int) -> bytes:
-    """Return ``size`` octets, or none at all when the connection ends before."""
-    loop, read = asyncio.get_running_loop(), bytearray()
-    while len(read) < size:
-        part = await loop.sock_recv(tcp, size - len(read))
-        if not part:
-            return b""
-        read += part
-    return bytes(read)
+def _no_answer(seconds: float) -> Unreliable:
+    return Unreliable(f"no answer within {max(seconds, 0):.3g} s", Again.ALWAYS)
 
 
 def _is_bloated(packet: bytes) -> bool:

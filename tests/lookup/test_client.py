@@ -307,10 +307,11 @@ def test_an_answer_cut_in_the_middle_of_a_record_is_mended_over_tcp() -> None:
         (lambda query: framed(right(query))[:-3], "closed"),
         (lambda _: b"\x00\x00", "closed"),
         (lambda query: framed(truncated(query)), "truncated"),
-        (lambda query: framed(wrong_id(query)), "another question"),
+        (lambda query: framed(wrong_id(query)), "closed"),
+        (lambda query: framed(wrong_question(query)), "another question"),
         (lambda query: framed(malformed(query)), "malformed"),
     ],
-    ids=["silent", "closing", "half-length", "half-answer", "zero-length", "truncated", "id", "malformed"],
+    ids=["silent", "closing", "half-length", "half-answer", "zero-length", "truncated", "id", "question", "malformed"],
 )
 def test_truncation_that_tcp_cannot_mend_is_unreliable(answer: Callable[[bytes], bytes | None], told: str) -> None:
     with NastyDNS(lambda query: [truncated(query)], answer) as server:
