@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +22,7 @@ from mailswitch.service.ports import Ledger, LedgerPlace
 from mailswitch.service.ports import Panel as PanelPort
 from mailswitch.service.reconcile import PassRequest, Reviewed, dry_run, once
 from mailswitch.service.setup import ManagedServer, Setup
+from tests.months.dying import call_and_die
 from tests.months.oracle import Command, Oracle, Violation
 from tests.months.ports import Calls, CountedPlace, Killed, QuickPlace, counted
 from tests.months.story import BACKUP_STEPS, EPILOGUE_DAYS, STEPS_A_DAY, Act, Event, Story
@@ -69,6 +71,7 @@ class Life:
         self.calls = Calls()
         self._ledger = path = folder / f"ledger-{story.seed}.db"
         marker = folder / f"marker-{story.seed}"
+        self._dying = partial(call_and_die, path, marker)
         # Every tenth life opens its ledger anew each time, as processes do; the others spare the compiling.
         place = open_place(f"sqlite:///{path}", marker=marker) if story.seed % 10 == 0 else QuickPlace(path, marker)
         self.place = cast("LedgerPlace", place)
@@ -103,7 +106,7 @@ class Life:
             ),
             public_view=counted(self.view, self.calls),
             providers=PROVIDERS,
-            ledger=cast("LedgerPlace", CountedPlace(self.place, self.calls)),
+            ledger=cast("LedgerPlace", CountedPlace(self.place, self.calls, self._dying)),
             now=self.world.now,
             new_run_id=self._run_id,
             most_panels_at_once=1,  # so that calls come in the same order every time
@@ -174,9 +177,11 @@ class Life:
         if event.act is Act.FULL:
             self.calls.arm(full_from=event.number)
             return
-        when, port, back = event.what.split()
+        when, port, back, *instructions = event.what.split()
         self._is_back_at_once = back == "restarted"
-        self.calls.arm(kill_at=event.number, port="" if port == "any" else port, is_after=when == "after")
+        within = int(instructions[0]) if when == "within" else None
+        port = "" if port == "any" else port
+        self.calls.arm(kill_at=event.number, port=port, is_after=when == "after", within=within)
 
     def _sweep(self) -> None:
         """Make the pass that is due; killed, the program is started again, at once or by the next pass."""
@@ -210,7 +215,7 @@ class Life:
             act()
         except Killed:
             self.result.crashes += 1
-            self.world.met["killed"] += 1
+            self.world.met["killed" if self.calls.within is None else "killed by SIGKILL in a write"] += 1
             self.oracle.stepped()
             return "killed"
         except MailswitchError:

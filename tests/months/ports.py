@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -43,18 +44,28 @@ class Calls:
     port: str = ""
     is_after: bool = False
     full_from: int = 0
+    within: int | None = None
+    """For a write to the ledger: make it in a child that is truly killed after so many of SQLite's instructions."""
     has_struck: bool = False
 
-    def arm(self, *, kill_at: int = 0, port: str = "", is_after: bool = False, full_from: int = 0) -> None:
+    def arm(
+        self,
+        *,
+        kill_at: int = 0,
+        port: str = "",
+        is_after: bool = False,
+        full_from: int = 0,
+        within: int | None = None,
+    ) -> None:
         self.made, self.kill_at, self.port, self.is_after, self.full_from = 0, kill_at, port, is_after, full_from
-        self.has_struck = False
+        self.within, self.has_struck = within, False
 
     def rest(self) -> None:
         """Begin another step: what waits for a certain call goes on waiting."""
         if not self.port or self.has_struck:
             self.arm()
 
-    def made_one(self, name: str, call: Callable[[], Any]) -> Any:
+    def made_one(self, name: str, call: Callable[[], Any], die: Callable[[int], None] | None = None) -> Any:
         if self.full_from and name in _WRITES and self.made >= self.full_from:
             self.has_struck = True
             raise LedgerError("cannot write to the ledger: the disk is full")
@@ -63,6 +74,8 @@ class Calls:
             self.made += 1
             is_last = self.made == self.kill_at and not self.has_struck
         self.has_struck = self.has_struck or is_last
+        if is_last and self.within is not None and die is not None:
+            die(self.within)
         if is_last and not self.is_after:
             raise Killed
         done = call()
@@ -74,26 +87,31 @@ class Calls:
 class _Counted:
     """Anything with methods, each call of which is counted."""
 
-    def __init__(self, inner: object, calls: Calls) -> None:
-        self._inner, self._calls = inner, calls
+    def __init__(self, inner: object, calls: Calls, dying: Callable[..., None] | None = None) -> None:
+        self._inner, self._calls, self._dying = inner, calls, dying
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
         if not callable(found) or name == "close":
             return found
-        return lambda *args, **kwargs: self._calls.made_one(name, lambda: found(*args, **kwargs))
+        return partial(self._made, name, found)
+
+    def _made(self, name: str, found: Callable[..., Any], *args: Any, **known: Any) -> Any:
+        dying = self._dying
+        die = None if dying is None else lambda instructions: dying(instructions, name, *args, **known)
+        return self._calls.made_one(name, lambda: found(*args, **known), die)
 
 
-def counted(inner: _Port, calls: Calls) -> _Port:
-    """Return a port each call of which is counted."""
-    return cast("_Port", _Counted(inner, calls))
+def counted(inner: _Port, calls: Calls, dying: Callable[..., None] | None = None) -> _Port:
+    """Return a port each call of which is counted; ``dying`` makes one in a process that is killed on the way."""
+    return cast("_Port", _Counted(inner, calls, dying))
 
 
 class CountedPlace:
     """A ledger's place that gives counted ledgers."""
 
-    def __init__(self, place: LedgerPlace, calls: Calls) -> None:
-        self._place, self._calls = place, calls
+    def __init__(self, place: LedgerPlace, calls: Calls, dying: Callable[..., None]) -> None:
+        self._place, self._calls, self._dying = place, calls, dying
 
     def reader(self) -> LedgerReader:
         return counted(self._place.reader(), self._calls)
@@ -101,7 +119,7 @@ class CountedPlace:
     @contextmanager
     def locked(self) -> Iterator[Ledger]:
         with self._place.locked() as ledger:
-            yield counted(ledger, self._calls)
+            yield counted(ledger, self._calls, self._dying)
 
     @contextmanager
     def writer(self, *, wait: timedelta) -> Iterator[Ledger]:

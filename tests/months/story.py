@@ -179,7 +179,7 @@ def story_of(seed: int, *, days: int = 0, names: int = 0) -> Story:
     unknown = chance.choice((UnknownProvider.EVIDENCE, UnknownProvider.EVIDENCE, UnknownProvider.WINDOW))
     hosted = tuple(_names(chance, names, unknown))
     busy = (days - EPILOGUE_DAYS) * STEPS_A_DAY
-    happening = (*_events(chance, hosted, busy, unknown), *_restores(seed, busy))
+    happening = (*_events(chance, hosted, busy, unknown), *_restores(seed, busy), *_deaths(seed, busy))
     events = sorted(happening, key=lambda event: event.step)
     reviews = [
         Event(step=(days - EPILOGUE_DAYS + day) * STEPS_A_DAY, act=Act.REVIEW) for day in range(2, EPILOGUE_DAYS)
@@ -201,6 +201,14 @@ def _restores(seed: int, steps: int) -> Iterator[Event]:
         yield Event(
             step=chance.randrange(BACKUP_STEPS, steps), act=Act.RESTORE, lasts=chance.randint(1, 2 * STEPS_A_DAY)
         )
+
+
+def _deaths(seed: int, steps: int) -> Iterator[Event]:
+    """Kill a real process on its way through a write to the ledger, in some lives."""
+    chance = Random(f"died {seed}")  # noqa: S311 - a story, not a secret
+    for _ in range(chance.choice((0, 0, 1, 2))):
+        words = ("within", chance.choice(_LEDGER_WRITES), chance.choice(_BACK), str(chance.randint(0, _INSTRUCTIONS)))
+        yield Event(step=chance.randrange(steps), act=Act.KILL, what=" ".join(words), number=chance.randint(1, 2))
 
 
 def _names(chance: Random, count: int, unknown: UnknownProvider) -> Iterator[Hosted]:
@@ -295,6 +303,10 @@ def _word(chance: Random, act: Act) -> str:
 
 _LIES = ("moved", "here", "nothing", "stale", "address")
 _PANELS = ("down", "cut off", "short of names", "unclear")
+_BACK = ("restarted", "dead-till-next")
+_LEDGER_WRITES = ("begin_run", "record_pass", "intend", "intend", "settle", "settle", "finish_run")
+_INSTRUCTIONS = 400
+"""Of SQLite; most writes take fewer, and are then killed right after."""
 _PORTS = ("intend", "turn", "read_switch", "settle")
 _WRITES = ("reply lost", "lost", "late", "not applied", "refused", "unreadable")
 
@@ -335,6 +347,6 @@ def _faults(chance: Random, names: list[str], steps: int) -> Iterator[Event]:
                 yield Event(step=at, act=act, number=chance.randint(1, 60))
             case _:
                 port = chance.choice(("any", "any", *_PORTS))
-                words = (chance.choice(("before", "after")), port, chance.choice(("restarted", "dead-till-next")))
+                words = (chance.choice(("before", "after")), port, chance.choice(_BACK))
                 number = chance.randint(1, 60 if port == "any" else 2)
                 yield Event(step=at, act=act, what=" ".join(words), number=number)
