@@ -34,7 +34,15 @@ from mailswitch.core.mx import MX, address
 from mailswitch.core.names import DomainName
 from mailswitch.lookup.replies import Again, Found, Nothing, NotThere, Reply, Unfinished, Unreliable
 
-__all__ = ["parse_message", "read_reply", "wire_name"]
+__all__ = [
+    "AnswerSection",
+    "core_name",
+    "found_in",
+    "negative_ttl",
+    "parse_message",
+    "read_reply",
+    "wire_name",
+]
 
 _FILTERS = {4: "forged", 15: "blocked", 16: "censored", 17: "filtered"}
 _MAX_CHAIN = 16
@@ -61,21 +69,21 @@ def read_reply(message: dns.message.Message, name: DomainName, rdtype: dns.rdata
     doubt = _doubt(message)
     if doubt is not None:
         return doubt
-    section = _Section.of(message)
+    section = AnswerSection.of(message)
     chain = section.chain(wire_name(name))
     if isinstance(chain, Unreliable):
         return chain
     end = chain.names[-1]
-    canonical = tuple(_domain_name(each) for each in chain.names[1:])
+    canonical = tuple(core_name(each) for each in chain.names[1:])
     if message.rcode() == dns.rcode.NXDOMAIN:
-        ttl = _negative_ttl(message, end)
+        ttl = negative_ttl(message, end)
         if ttl is None:
             return Unreliable("NXDOMAIN without the zone's SOA")
         return NotThere(ttl=min(ttl, chain.ttl), canonical=canonical)
     records, ttl = section.records(end, rdtype)
     if records:
-        return _found(records, Found(ttl=min(ttl, chain.ttl), canonical=canonical))
-    negative = _negative_ttl(message, end)
+        return found_in(records, Found(ttl=min(ttl, chain.ttl), canonical=canonical))
+    negative = negative_ttl(message, end)
     if negative is not None:
         return Nothing(ttl=min(negative, chain.ttl), canonical=canonical)
     if canonical:
@@ -109,13 +117,14 @@ class _Chain:
 
 
 @dataclass(frozen=True, slots=True)
-class _Section:
-    """The answer section by owner and type; an owner's records with the smallest TTL among them."""
+class AnswerSection:
+    """A message's answer section by owner and type; an owner's records with the smallest TTL among them."""
 
     by_key: dict[tuple[dns.name.Name, dns.rdatatype.RdataType], tuple[list[dns.rdata.Rdata], int]]
 
     @classmethod
-    def of(cls, message: dns.message.Message) -> _Section:
+    def of(cls, message: dns.message.Message) -> AnswerSection:
+        """Sort a message's answer section; classes other than IN are left out."""
         by_key: dict[tuple[dns.name.Name, dns.rdatatype.RdataType], tuple[list[dns.rdata.Rdata], int]] = {}
         for rrset in message.answer:
             if rrset.rdclass == dns.rdataclass.IN and len(rrset):
@@ -127,10 +136,12 @@ class _Section:
     def records(
         self, owner: dns.name.Name, rdtype: dns.rdatatype.RdataType
     ) -> tuple[Sequence[dns.rdata.Rdata], timedelta]:
+        """Return an owner's records of one type, none if there are none, and their TTL."""
         records, ttl = self.by_key.get((owner, rdtype), ([], 0))
         return records, timedelta(seconds=ttl)
 
     def chain(self, start: dns.name.Name) -> _Chain | Unreliable:
+        """Follow the CNAMEs from a name on, as far as they are in the section."""
         chain = _Chain(names=(start,), ttl=timedelta.max)
         while True:
             aliases, ttl = self.records(chain.names[-1], dns.rdatatype.CNAME)
@@ -138,26 +149,27 @@ class _Section:
             if not targets:
                 return chain
             if len(targets) > 1:
-                return Unreliable(f"{_domain_name(chain.names[-1])} has several CNAMEs")
+                return Unreliable(f"{core_name(chain.names[-1])} has several CNAMEs")
             target = targets.pop()
             if target in chain.names or len(chain.names) > _MAX_CHAIN:
                 return Unreliable("the CNAME chain is a loop, or longer than any that is meant")
             chain = replace(chain, names=(*chain.names, target), ttl=min(ttl, chain.ttl))
 
 
-def _negative_ttl(message: dns.message.Message, end: dns.name.Name) -> timedelta | None:
-    """How long a negative answer about ``end`` holds; None without the SOA of a zone it can be in (RFC 2308 §5)."""
+def negative_ttl(message: dns.message.Message, end: dns.name.Name) -> timedelta | None:
+    """Return how long a negative answer about ``end`` holds (RFC 2308 §5); None without the SOA of a zone it is in."""
     for rrset in message.authority:
         if rrset.rdtype == dns.rdatatype.SOA and rrset.rdclass == dns.rdataclass.IN and end.is_subdomain(rrset.name):
             return timedelta(seconds=min([rrset.ttl, *(soa.minimum for soa in rrset)]))
     return None
 
 
-def _found(records: Sequence[dns.rdata.Rdata], found: Found) -> Found | Unreliable:
+def found_in(records: Sequence[dns.rdata.Rdata], found: Found) -> Found | Unreliable:
+    """Return ``found`` with the values of MX, A and AAAA records; more than anybody needs are nothing to rely on."""
     if len(records) > _MAX_RECORDS:
         return Unreliable(f"{len(records)} records, and more than {_MAX_RECORDS} are not followed up")
     mx = frozenset(
-        MX(preference=each.preference, exchange=_domain_name(each.exchange))
+        MX(preference=each.preference, exchange=core_name(each.exchange))
         for each in records
         if isinstance(each, dns.rdtypes.ANY.MX.MX)
     )
@@ -167,5 +179,6 @@ def _found(records: Sequence[dns.rdata.Rdata], found: Found) -> Found | Unreliab
     return replace(found, mx=mx, addresses=addresses)
 
 
-def _domain_name(name: dns.name.Name) -> DomainName:
+def core_name(name: dns.name.Name) -> DomainName:
+    """Return dnspython's absolute name as the core's."""
     return DomainName(name.to_text(omit_final_dot=True))
