@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from mailswitch.core.decide import REFUSED_HERE
 from mailswitch.core.domain import Inventory, Switch
 from mailswitch.core.ledger import Claim, Guard
 from mailswitch.core.policy import Mode, Route
@@ -12,7 +13,7 @@ from mailswitch.core.reports import Alert, DomainReport, ServerReport
 from mailswitch.core.table import Verdict
 from mailswitch.core.words import counted
 
-__all__ = ["alerts_of"]
+__all__ = ["alerts_of", "gravest_first", "why_refused"]
 
 _MOST_NAMED = 10
 _NOTED_CODES = ("off-here", "route-changed")
@@ -21,6 +22,7 @@ _NOTED_CODES = ("off-here", "route-changed")
 def alerts_of(report: ServerReport, inventory: Inventory, mode: Mode) -> tuple[Alert, ...]:
     """Return a server's alerts, the gravest first."""
     return (
+        *_with_code(report, REFUSED_HERE),
         *_refusals(report),
         *_never_local(report),
         *_refused_mail(report, mode),
@@ -30,6 +32,18 @@ def alerts_of(report: ServerReport, inventory: Inventory, mode: Mode) -> tuple[A
         *(Alert(code="not-understood", server=report.name, name=None, text=text) for text in inventory.oddities),
         *_unknown_exchanges(report),
     )
+
+
+def gravest_first(alerts: Iterable[Alert]) -> tuple[Alert, ...]:
+    """Return the alerts of several servers in their order, mail that is being refused now before all else."""
+    return tuple(sorted(alerts, key=lambda alert: alert.code != REFUSED_HERE))
+
+
+def why_refused(entry: DomainReport) -> str:
+    """Return why a name that we turned off is to be on again, for people."""
+    if any(reason.code == REFUSED_HERE for reason in entry.decision.reasons):
+        return "its mail is still sent here and refused"
+    return "mail is routed here again and refused"
 
 
 def _refusals(report: ServerReport) -> Iterable[Alert]:
@@ -51,7 +65,7 @@ def _refused_mail(report: ServerReport, mode: Mode) -> Iterable[Alert]:
     """Name what should be on again but is not turned on because the mode only reports."""
     for entry in report.domains:
         if entry.decision.verdict is Verdict.TURN_ON and mode is Mode.REPORT:
-            text = "mailswitch turned it off, mail is routed here again and refused: turn it on with once --apply"
+            text = f"mailswitch turned it off, {why_refused(entry)}: turn it on with once --apply"
             yield Alert(code="mail-refused", server=report.name, name=entry.domain.name, text=text)
 
 
@@ -67,10 +81,14 @@ def _re_enabled(report: ServerReport) -> Iterable[Alert]:
 
 def _noted(report: ServerReport) -> Iterable[Alert]:
     for code in _NOTED_CODES:
-        for entry in report.domains:
-            for reason in entry.decision.reasons:
-                if reason.code == code:
-                    yield Alert(code=code, server=report.name, name=entry.domain.name, text=reason.text)
+        yield from _with_code(report, code)
+
+
+def _with_code(report: ServerReport, code: str) -> Iterable[Alert]:
+    for entry in report.domains:
+        for reason in entry.decision.reasons:
+            if reason.code == code:
+                yield Alert(code=code, server=report.name, name=entry.domain.name, text=reason.text)
 
 
 def _unwatched(report: ServerReport, mode: Mode) -> Iterable[Alert]:

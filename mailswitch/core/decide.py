@@ -15,9 +15,23 @@ from mailswitch.core.history import confirmation_window, is_confirmed, needed_sp
 from mailswitch.core.ledger import Claim, DomainHistory, Guard
 from mailswitch.core.policy import HERE_ROUTES, Policy, Route
 from mailswitch.core.route import Reason
+from mailswitch.core.senders import RefusedHere, refused_here
 from mailswitch.core.table import Verdict, is_ground_for_turning_on, verdict
 
-__all__ = ["Case", "Decision", "Panel", "can_change", "decide", "is_asked_about", "table_verdict"]
+__all__ = [
+    "REFUSED_HERE",
+    "Case",
+    "Decision",
+    "Panel",
+    "can_change",
+    "decide",
+    "is_asked_about",
+    "is_log_asked",
+    "table_verdict",
+]
+
+REFUSED_HERE = "refused-here"
+"""The code of a reason and an alert: outside hosts are refused for a name that we turned off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +74,18 @@ def can_change(case_domain: HostedDomain, route: Route, policy: Policy, history:
     return route is Route.UNKNOWN or table_verdict(case_domain, route, policy, history) is Verdict.TURN_OFF
 
 
+def is_log_asked(domain: HostedDomain, route: Route, policy: Policy, history: DomainHistory) -> bool:
+    """Whether the server's own mail log has a say in what becomes of a name: it is to go off, or went off by us."""
+    if domain.switch is Switch.OFF:
+        return history.claim is Claim.OURS
+    return table_verdict(domain, route, policy, history) is Verdict.TURN_OFF
+
+
 def decide(case: Case) -> Decision:
     """Decide about one name. Total: every case has an answer, and without certainty it is to hold."""
     tendency = table_verdict(case.domain, case.finding.route, case.policy, case.history)
-    if _is_needed_again(case):
+    refused = _refused(case)
+    if _is_needed_again(case) or (refused is not None and refused.is_ground_for_turning_on):
         tendency = Verdict.TURN_ON
     match tendency:
         case Verdict.TURN_OFF:
@@ -76,20 +98,34 @@ def decide(case: Case) -> Decision:
             assert_never(never)
 
 
-def _is_needed_again(case: Case) -> bool:
-    """Whether an alias needs what we turned off; names nobody may host stay off, as no alias holds their turn-off."""
+def _is_off_by_us(case: Case) -> bool:
+    """Whether we turned it off; names nobody may host stay off, as nothing of this holds their turn-off."""
     is_ours = case.domain.switch is Switch.OFF and case.history.claim is Claim.OURS
-    return is_ours and not case.is_never_local and alias_routed_here(case) is not None
+    return is_ours and not case.is_never_local
+
+
+def _is_needed_again(case: Case) -> bool:
+    """Whether an alias needs what we turned off."""
+    return _is_off_by_us(case) and alias_routed_here(case) is not None
+
+
+def _refused(case: Case) -> RefusedHere | None:
+    """Return who outside is refused for what we turned off, in more than stray numbers."""
+    if not _is_off_by_us(case):
+        return None
+    turned_off = max((at for at in case.turned_at if at <= case.now), default=None)
+    return refused_here(case.evidence, case.history, case.now, turned_off=turned_off)
 
 
 def _turn_on(case: Case) -> Decision:
-    alias = alias_routed_here(case)
+    alias, refused = alias_routed_here(case), _refused(case)
+    is_refused = refused is not None and refused.is_ground_for_turning_on  # the reason itself is among the notes
     against = _unmanaged(case)
     reasons = [_route_reason(case), *against]
     if alias is not None:
         text = f"its alias {alias.name} has mail on and routes here"
         reasons.append(Reason(code=Guard.NEEDED_BY_ALIAS, text=text))
-    elif not case.finding.is_sighting:
+    elif not is_refused and not case.finding.is_sighting:
         against = [Reason(code=Guard.UNCONFIRMED, text="no quorum of vantages agreed afresh in this pass")]
         reasons += against
     return Decision(verdict=Verdict.KEEP if against else Verdict.TURN_ON, reasons=(*reasons, *_notes(case)))
@@ -155,4 +191,7 @@ def _notes(case: Case) -> list[Reason]:
     elif history.claim_route is not None and route not in {history.claim_route, Route.UNKNOWN}:
         text = f"the route was {history.claim_route} when mailswitch turned it off"
         notes.append(Reason(code="route-changed", text=text))
+    refused = _refused(case)
+    if refused is not None:
+        notes.append(Reason(code=REFUSED_HERE, text=refused.text))
     return notes

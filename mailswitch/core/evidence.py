@@ -12,7 +12,19 @@ from mailswitch.core.domain import Network
 from mailswitch.core.names import DomainName
 from mailswitch.core.words import counted, duration
 
-__all__ = ["Deliveries", "Evidence", "LogReading", "MailCount", "MailLog", "NoEvidence", "Traffic", "outside_in_words"]
+__all__ = [
+    "Deliveries",
+    "Evidence",
+    "Gathered",
+    "LogReading",
+    "LoginCount",
+    "MailCount",
+    "MailLog",
+    "NoEvidence",
+    "Traffic",
+    "Written",
+    "outside_in_words",
+]
 
 
 _PREFIX_LENGTH = {4: 24, 6: 48}
@@ -27,21 +39,31 @@ class NoEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deliveries:
-    """Messages accepted from outside for local mailboxes on one day from one network."""
+    """Messages from outside on one day from one network: accepted for local mailboxes, or refused."""
 
     day: date
-    network: Network
-    """A /24 or a /48."""
+    network: Network | None
+    """A /24 or a /48; None for all those networks together that are too many to be kept apart."""
     messages: int
     last: datetime
     """When the last of them came."""
+    is_gateway: bool = False
+    """Its hosts bear the name of a known filter that hands mail on, and the name was checked (Postfix does)."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for anything that would make one sender look like many, or many messages like few."""
-        if self.network.prefixlen != _PREFIX_LENGTH[self.network.version]:
+        if self.network is not None and self.network.prefixlen != _PREFIX_LENGTH[self.network.version]:
             raise ValueError(f"{self.network} is neither a /24 nor a /48")
         if self.messages < 1:
             raise ValueError(f"{self.messages} messages are no deliveries")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Messages that were written on this server, or by its authenticated users, and delivered here on one day."""
+
+    day: date
+    messages: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +73,11 @@ class MailLog:
     covers: timedelta
     """How far back from now the log reaches without a gap."""
     outside: tuple[Deliveries, ...] = ()
+    """Accepted from outside."""
+    refused: tuple[Deliveries, ...] = ()
+    """Refused to outside hosts because the name is not local: its switch is off."""
+    written: tuple[Written, ...] = ()
+    """From co-tenants, the oldest day first."""
 
 
 Evidence = NoEvidence | MailLog
@@ -65,6 +92,8 @@ class Traffic(StrEnum):
     """Written on this server, or by its authenticated users, and delivered here."""
     REFUSED = "refused"
     """Refused to an outside host, because the name is not local: its switch is off."""
+    REFUSED_GATEWAY = "refused-gateway"
+    """The same, where the host bears the checked name of a known filter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +104,20 @@ class MailCount:
     day: date
     traffic: Traffic
     network: Network | None
-    """A /24 or a /48; None for co-tenants."""
+    """A /24 or a /48; None for co-tenants, and for networks that are too many or too old to be kept apart."""
     messages: int
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginCount:
+    """How many times somebody logged in to one mailbox on one UTC day, by IMAP or POP3."""
+
+    name: DomainName
+    mailbox: str
+    """The local part, in lower case; empty for mailboxes that are too many to be kept apart."""
+    day: date
+    logins: int
     last: datetime
 
 
@@ -100,6 +141,8 @@ class Gathered:
     """How far it was read by now; None where nothing was."""
     counts: tuple[MailCount, ...] = ()
     """What is new since the look before."""
+    logins: tuple[LoginCount, ...] = ()
+    """The same of log-ins."""
     problem: str | None = None
     """Why the log does not speak for today; None where all is well."""
 
@@ -108,7 +151,7 @@ def outside_in_words(deliveries: Collection[Deliveries], now: datetime) -> str |
     """Return how much mail came from outside, and the network that sent most of it; None where there was none."""
     by_network: Counter[str] = Counter()
     for one in deliveries:
-        by_network[str(one.network)] += one.messages
+        by_network["many networks" if one.network is None else str(one.network)] += one.messages
     if not by_network:
         return None
     network, most = max(by_network.items(), key=lambda item: (item[1], item[0]))

@@ -12,16 +12,16 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from mailswitch.core.domain import HostedDomain, Platform, Switch
-from mailswitch.core.evidence import Deliveries, Evidence, MailLog, NoEvidence, outside_in_words
-from mailswitch.core.history import caching_time, confirmation_window, is_confirmed, needed_spread
+from mailswitch.core.evidence import Evidence, MailLog, NoEvidence, outside_in_words
+from mailswitch.core.history import confirmation_window, is_confirmed, needed_spread
 from mailswitch.core.ledger import Approval, Claim, DomainHistory, Guard, Pin
 from mailswitch.core.policy import HERE_ROUTES, Mode, Policy, Route, UnknownProvider
 from mailswitch.core.quorum import Finding
+from mailswitch.core.senders import LOG_SPAN, recent_outside, steady_senders
 from mailswitch.core.words import counted, duration
 
 __all__ = [
     "GUARDS",
-    "LOG_SPAN",
     "NEVER_LOCAL_GUARDS",
     "Case",
     "Panel",
@@ -31,12 +31,8 @@ __all__ = [
 ]
 
 _NO_LOG = NoEvidence("no mail log is read")
-LOG_SPAN = timedelta(days=7)
-"""How far back a mail log has to reach to say anything, and is looked into."""
 _FLAPPING_SPAN = timedelta(days=7)
 _FLAPPING_TURNS = 2
-_STILL_RECEIVING_MESSAGES = 3
-_STILL_RECEIVING_DAYS = 2
 _MAY_LEAD_HERE = HERE_ROUTES | {Route.GATEWAY, Route.UNKNOWN}
 
 
@@ -145,40 +141,12 @@ def alias_routed_here(case: Case) -> HostedDomain | None:
 
 
 def _still_receiving(case: Case) -> str | None:
-    by_network: dict[str, list[Deliveries]] = {}
-    for delivery in _since_it_left(case, _recent(case)):
-        by_network.setdefault(str(delivery.network), []).append(delivery)
-    for network, group in sorted(by_network.items()):
-        messages, days = sum(one.messages for one in group), len({one.day for one in group})
-        if messages >= _STILL_RECEIVING_MESSAGES and days >= _STILL_RECEIVING_DAYS:
-            ago = duration(case.now - max(one.last for one in group))
-            told = f"{messages} messages from {network} in 7 days, the last {ago} ago"
-            return f"{told}: looks like a filter that relays back"
+    for sender in steady_senders(case.evidence, case.history, case.now):
+        refused = f" ({sender.refused} of them refused)" if sender.refused else ""
+        told = f"{sender.messages} messages{refused} from {sender.words} in 7 days"
+        ago = duration(case.now - sender.last)
+        return f"{told}, the last {ago} ago: looks like a filter that relays back"
     return None
-
-
-def _recent(case: Case) -> list[Deliveries]:
-    """Return the outside deliveries of the last 7 days."""
-    match case.evidence:
-        case NoEvidence():
-            return []
-        case MailLog(outside=outside):
-            return [delivery for delivery in outside if delivery.last >= case.now - LOG_SPAN]
-        case _ as never:
-            assert_never(never)
-
-
-def _since_it_left(case: Case, deliveries: list[Deliveries]) -> list[Deliveries]:
-    """Leave out what came before senders can have known: last seen here + TTL + 1 day (never seen here: all count).
-
-    The TTL is the customer's to write, so it is capped: an enormous one must not hide every delivery. A moment that is
-    still to come tells of a clock that was wrong, and then all count too.
-    """
-    last_seen = case.history.last_seen_here
-    if last_seen is None or last_seen > case.now:
-        return deliveries
-    since = last_seen + caching_time(case.history) + timedelta(days=1)
-    return [delivery for delivery in deliveries if delivery.last >= since]
 
 
 def _unknown_provider(case: Case) -> str | None:
@@ -202,10 +170,10 @@ def _lacking_evidence(case: Case) -> str | None:
     match case.evidence:
         case NoEvidence(reason=reason):
             return f"and nothing shows that no mail is relayed back ({reason})"
-        case MailLog(covers=covers):
+        case MailLog(covers=covers) as log:
             if covers < LOG_SPAN:
                 return f"and the mail log covers only {duration(covers)} of the 7 days needed"
-            told = outside_in_words(_recent(case), case.now)
+            told = outside_in_words(recent_outside(log, case.now), case.now)
             return None if told is None else f"and the mail log shows {told}"
         case _ as never:
             assert_never(never)

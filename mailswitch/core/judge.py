@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mailswitch.core.alerts import alerts_of
-from mailswitch.core.decide import Case, Decision, Panel, can_change, decide, table_verdict
+from mailswitch.core.decide import Case, Decision, Panel, can_change, decide, is_log_asked, table_verdict
 from mailswitch.core.domain import HostedDomain, Inventory, Kind, ServerIdentity, Switch
-from mailswitch.core.evidence import Evidence
+from mailswitch.core.evidence import Evidence, NoEvidence
 from mailswitch.core.history import Moment, advance
-from mailswitch.core.ledger import Actor, Approval, Change, Claim, DomainHistory, Outcome, Pin, ServerState
+from mailswitch.core.impact import impact_of
+from mailswitch.core.ledger import Approval, Change, Claim, DomainHistory, Outcome, Pin, ServerState
 from mailswitch.core.limits import (
     DAY,
     Refusal,
     VantageFailures,
     change_refusal,
+    counts_towards_limits,
     identity_refusal,
     inventory_refusal,
     next_server_state,
@@ -202,25 +204,29 @@ def _is_spent(approval: Approval, turned_at: list[datetime]) -> bool:
 
 
 def _entry(case: ServerCase, domain: HostedDomain, history: DomainHistory, lookups: _Lookups) -> DomainReport:
+    finding = case.findings[domain.name]
+    is_asked = is_log_asked(domain, finding.route, case.policy, history)
     question = Case(
         domain=domain,
-        finding=case.findings[domain.name],
+        finding=finding,
         history=history,
         policy=case.policy,
         panel=Panel(version=case.inventory.version, platform=case.inventory.platform),
         now=case.now,
-        evidence=case.evidence(domain),
+        evidence=case.evidence(domain) if is_asked else NoEvidence("the mail log has no say in it"),
         aliases=tuple(lookups.aliases.get(domain.name, ())),
         pins=case.pins,
         approval=lookups.approvals.get(domain.name),
         turned_at=tuple(lookups.turns.get(domain.name, ())),
     )
+    decision = decide(question)
     return DomainReport(
         domain=domain,
         finding=question.finding,
-        decision=decide(question),
+        decision=decision,
         history=history,
         is_never_local=question.is_never_local,
+        impact=impact_of(question, decision),
     )
 
 
@@ -268,7 +274,7 @@ def _refusal(case: ServerCase, entries: tuple[DomainReport, ...]) -> Refusal | N
         case.policy.limits,
         names=len(case.inventory.domains),
         planned=planned,
-        recent=sum(1 for change in case.changes if _is_counted(change, case.now)),
+        recent=sum(1 for change in case.changes if counts_towards_limits(change, case.now)),
     )
 
 
@@ -281,17 +287,6 @@ def _before(case: ServerCase, entries: tuple[DomainReport, ...]) -> list[tuple[D
             if domain.name not in found and history is not None and history.route is not None:
                 found[domain.name] = history.route if history.unknown_since is None else Route.UNKNOWN
     return [(case.histories[name], route) for name, route in found.items() if name in case.histories]
-
-
-def _is_counted(change: Change, now: datetime) -> bool:
-    return (
-        change.actor is Actor.MAILSWITCH
-        and change.switch_to is Switch.OFF
-        and change.outcome is not Outcome.FAILED
-        and not change.is_reviewed
-        and not change.is_never_local
-        and now - change.intended_at < DAY
-    )
 
 
 def _ours(identity: ServerIdentity) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from mailswitch.core.domain import Inventory, ServerAddress, ServerIdentity, Switch
 from mailswitch.core.history import LONGEST_GAP
-from mailswitch.core.ledger import DomainHistory, ServerState
+from mailswitch.core.ledger import Actor, Change, DomainHistory, Outcome, ServerState
 from mailswitch.core.mx import is_routable
 from mailswitch.core.policy import HERE_ROUTES, Limits, Route
 from mailswitch.core.words import counted, duration
@@ -22,6 +22,7 @@ __all__ = [
     "Refusal",
     "VantageFailures",
     "change_refusal",
+    "counts_towards_limits",
     "identity_refusal",
     "inventory_refusal",
     "next_server_state",
@@ -52,6 +53,18 @@ class VantageFailures:
     name: str
     queries: int
     failures: int
+
+
+def counts_towards_limits(change: Change, now: datetime) -> bool:
+    """Whether a change on record is one of those that a server's limits are about."""
+    return (
+        change.actor is Actor.MAILSWITCH
+        and change.switch_to is Switch.OFF
+        and change.outcome is not Outcome.FAILED
+        and not change.is_reviewed
+        and not change.is_never_local
+        and now - change.intended_at < DAY
+    )
 
 
 def change_refusal(server: str, limits: Limits, *, names: int, planned: int, recent: int) -> Refusal | None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from mailswitch.core.decide import Decision
 from mailswitch.core.domain import HostedDomain, Platform, Switch
+from mailswitch.core.impact import Impact
 from mailswitch.core.ledger import DomainHistory, Pause
 from mailswitch.core.limits import Refusal, VantageFailures
 from mailswitch.core.names import DomainName
@@ -49,6 +50,8 @@ class DomainReport:
     is_never_local: bool = False
     outcome: DomainOutcome | None = None
     error: str | None = None
+    impact: Impact | None = None
+    """What the server's own mail log tells of messages that went into its abandoned mailboxes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

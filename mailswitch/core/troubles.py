@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from mailswitch.core.alerts import why_refused
+from mailswitch.core.decide import REFUSED_HERE
 from mailswitch.core.ledger import Change
 from mailswitch.core.limits import Refusal
 from mailswitch.core.names import DomainName
@@ -16,7 +18,7 @@ from mailswitch.core.words import counted
 __all__ = ["failed_pass", "has_held_back", "seen_in", "troubles_of"]
 
 _MAIL_REFUSED = NoticeKind.MAIL_REFUSED.value
-_ROUTE_CHANGED = "route-changed"
+_TOLD_WITH_TURN_ON = frozenset({"route-changed", REFUSED_HERE})
 _CHANGE_LIMITS = frozenset({"limits.changes", "limits.share"})
 """Limits that are no trouble as long as nothing is applied: in mode report many names may be due."""
 
@@ -70,7 +72,7 @@ def troubles_of(report: PassReport) -> Iterator[Trouble]:
     for alert in report.alerts:
         # What is told as a refusal, as refused mail or as a change is not told again as an alert.
         is_told = str(alert.code) == _MAIL_REFUSED or (alert.server, alert.code) in refused
-        is_returning = str(alert.code) == _ROUTE_CHANGED and (alert.server, alert.name) in returning
+        is_returning = str(alert.code) in _TOLD_WITH_TURN_ON and (alert.server, alert.name) in returning
         if not is_told and not is_returning:
             yield Trouble(
                 kind=NoticeKind.ALERT, code=str(alert.code), server=alert.server, name=alert.name, text=alert.text
@@ -95,7 +97,7 @@ def _refused_mail(server: ServerReport) -> Iterator[Trouble]:
     for entry in server.domains:
         if entry.decision.verdict is Verdict.TURN_ON and entry.outcome is not DomainOutcome.DONE:
             why = f": {entry.error}" if entry.error else ""
-            text = f"mailswitch turned it off, mail is routed here again and refused, and it is not on yet{why}"
+            text = f"mailswitch turned it off, {why_refused(entry)}, and it is not on yet{why}"
             yield Trouble(
                 kind=NoticeKind.MAIL_REFUSED, code=_MAIL_REFUSED, server=server.name, name=entry.domain.name, text=text
             )

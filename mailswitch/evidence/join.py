@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from ipaddress import ip_network
 from typing import Any, assert_never
 
-from mailswitch.core.evidence import MailCount, Traffic
+from mailswitch.core.evidence import LoginCount, MailCount, Traffic
 from mailswitch.core.names import DomainName
-from mailswitch.evidence.lines import Arrival, Delivery, Event, Inside, Odd, Refusal, Removal
+from mailswitch.evidence.lines import Arrival, Delivery, Event, Inside, LogIn, Odd, Refusal, Removal
 from mailswitch.evidence.places import Places
+from mailswitch.evidence.tally import Tally
 
 __all__ = ["Join"]
 
-_EPOCH = date(1970, 1, 1)
-_DAY_SECONDS = 86_400
 _MOST_OPEN = 100_000
 _LONGEST_IN_QUEUE = 6 * 86_400
 """Postfix gives up after five days (``maximal_queue_lifetime``)."""
@@ -62,7 +60,7 @@ class Join:
         self._places = places
         self._open: dict[bytes, _Message] = {}
         self._leaving: set[bytes] = set()
-        self._counts: dict[tuple[str, int, Traffic, str | None], list[int]] = {}
+        self._tally = Tally()
         self._began: int | None = None
 
     def begin(self, at: int) -> None:
@@ -90,6 +88,8 @@ class Join:
                     self._add(event.queue_id, _Message(_Origin.CO_TENANT, None, at))
             case Refusal():
                 self._refuse(event, at)
+            case LogIn():
+                self._log_in(event, at)
             case Odd():
                 self.odd += 1
                 if event.queue_id is not None:
@@ -121,20 +121,12 @@ class Join:
 
     def counts(self) -> tuple[MailCount, ...]:
         """Return what was counted since it was asked last."""
-        found = tuple(
-            MailCount(
-                name=self._names[name],
-                day=_EPOCH + timedelta(days=day),
-                traffic=traffic,
-                network=None if network is None else ip_network(network),
-                messages=messages,
-                last=datetime.fromtimestamp(last, UTC),
-            )
-            for (name, day, traffic, network), (messages, last) in self._counts.items()
-            if name in self._names  # one that was waited for may be hosted no more
-        )
-        self._counts = {}
-        return found
+        # One that was waited for may be hosted no more.
+        return self._tally.counts(self._names)
+
+    def logins(self) -> tuple[LoginCount, ...]:
+        """Return the log-ins since it was asked last."""
+        return self._tally.logins(self._names)
 
     def _arrive(self, event: Arrival, at: int) -> None:
         if event.is_authenticated:
@@ -172,9 +164,9 @@ class Join:
         message.counted.add(name)
         match message.origin:
             case _Origin.OUTSIDE:
-                self._count(name, at, Traffic.OUTSIDE, message.network)
+                self._tally.add(name, at, Traffic.OUTSIDE, message.network)
             case _Origin.CO_TENANT:
-                self._count(name, at, Traffic.CO_TENANT, None)
+                self._tally.add(name, at, Traffic.CO_TENANT, None)
             case _Origin.OWN_SMTP:
                 message.waiting.append((name, at))
             case _Origin.GIVEN_BACK | _Origin.UNTOLD:
@@ -213,7 +205,19 @@ class Join:
             self.odd += 1
             return
         if network is not None:
-            self._count(name, at, Traffic.REFUSED, network)
+            is_gateway = self._places.is_gateway(event.name)
+            self._tally.add(name, at, Traffic.REFUSED_GATEWAY if is_gateway else Traffic.REFUSED, network)
+
+    def _log_in(self, event: LogIn, at: int) -> None:
+        name = self._hosted.get(event.domain.lower())
+        if name is None:
+            return
+        try:
+            mailbox = event.local_part.decode("utf-8").lower()
+        except UnicodeDecodeError:
+            self.odd += 1
+            return
+        self._tally.add_login(name, mailbox, at)
 
     def _add(self, queue_id: bytes, message: _Message) -> None:
         self._close(queue_id)
@@ -226,16 +230,7 @@ class Join:
         self._leaving.discard(queue_id)
         if message is not None:
             for name, at in message.waiting:
-                self._count(name, at, Traffic.CO_TENANT, None)
-
-    def _count(self, name: str, at: int, traffic: Traffic, network: str | None) -> None:
-        key = (name, at // _DAY_SECONDS, traffic, network)
-        count = self._counts.get(key)
-        if count is None:
-            self._counts[key] = [1, at]
-        else:
-            count[0] += 1
-            count[1] = max(count[1], at)
+                self._tally.add(name, at, Traffic.CO_TENANT, None)
 
 
 def _domain(address: bytes) -> bytes:

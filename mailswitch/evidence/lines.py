@@ -1,6 +1,6 @@
-"""One line of Postfix's log as an event, read strictly: what a sender can write never passes for what Postfix wrote.
+"""One line of a mail log as an event, read strictly: what a sender can write never passes for what the server wrote.
 
-Facts, from Postfix's manual pages and sources:
+Facts, from Postfix's, Dovecot's and Courier's manual pages and sources:
 
 - A line is ``STAMP HOST SYSLOG_NAME/PROGRAM[PID]: QUEUE_ID: …``; refusals bear ``NOQUEUE`` for the queue id.
 - ``client=NAME[ADDRESS]`` may be followed by ``:PORT``, by ``sasl_method=``, ``sasl_username=`` where the client
@@ -11,6 +11,10 @@ Facts, from Postfix's manual pages and sources:
   quote, a space or a bracket in it.
 - Control characters in addresses and replies are logged as ``?``.
 - A message handed to a filter that gives it back has ``queued as QUEUE_ID`` at the end of the filter's reply.
+- The name before ``[ADDRESS]`` is the client's checked name: its address leads to the name and the name back to the
+  address, or it is ``unknown``. What the client calls itself (HELO) stands elsewhere in the line and is not read.
+- Dovecot logs ``imap-login: Login: user=<NAME>, method=…, rip=…`` (from 2.4 on ``Logged in``), with ``Info:`` before it
+  where it keeps a file of its own; Courier ``imapd: LOGIN, user=NAME, ip=[…]``, with ``INFO:`` before it on Plesk.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["HEAD", "Arrival", "Delivery", "Event", "Inside", "Odd", "Refusal", "Removal", "event"]
+__all__ = ["HEAD", "Arrival", "Delivery", "Event", "Inside", "LogIn", "Odd", "Refusal", "Removal", "event"]
 
 _CLIENT = re.compile(
     rb"[^\s\[\],]*\[([0-9A-Fa-f.:]+|unknown)\](?::[0-9]+)?"
@@ -33,8 +37,9 @@ _DELIVERY = re.compile(
 )
 _QUEUED_AS = re.compile(rb"queued as ([0-9A-Za-z]{5,24})\)\Z")
 _REFUSAL = re.compile(
-    rb"[^\s\[\],]*\[([0-9A-Fa-f.:]+)\](?::[0-9]+)?: [45]54 [45]\.7\.1 <%b>: Relay access denied; from=<" % _ADDRESS
+    rb"([^\s\[\],]*)\[([0-9A-Fa-f.:]+)\](?::[0-9]+)?: [45]54 [45]\.7\.1 <%b>: Relay access denied; from=<" % _ADDRESS
 )
+_LOG_IN = re.compile(rb"([^\x00-\x20<>@,\"\x7f]{1,64})@([^\x00-\x20<>@,\"\x7f]{1,255})(?:>(?:,|\Z)|, ip=\[)")
 _DENIED = b"Relay access denied"
 _NO_QUEUE = b"NOQUEUE"
 
@@ -83,8 +88,17 @@ class Removal(NamedTuple):
 class Refusal(NamedTuple):
     """A recipient was refused because their domain is not local and the client may not relay."""
 
+    name: bytes
+    """The client's checked name, or ``unknown``."""
     address: bytes
     recipient: bytes
+
+
+class LogIn(NamedTuple):
+    """Somebody logged in to a mailbox by IMAP or POP3."""
+
+    local_part: bytes
+    domain: bytes
 
 
 class Odd(NamedTuple):
@@ -94,13 +108,15 @@ class Odd(NamedTuple):
     """The message whose client it would have told."""
 
 
-Event = Arrival | Inside | Delivery | Removal | Refusal | Odd
+Event = Arrival | Inside | Delivery | Removal | Refusal | LogIn | Odd
 
 
 HEAD = re.compile(
-    rb":([0-5][0-9]|60)[^ ]* [^ ]+ postfix[^ \[\]]*/(smtpd|pickup|cleanup|qmgr|pipe|virtual|local|lmtp|smtp)"
-    rb"\[[0-9]+\]: ([0-9A-Za-z]{5,24}): "
+    rb":([0-5][0-9]|60)[^ ]* [^ ]+ (?:"
+    rb"postfix[^ \[\]]*/(smtpd|pickup|cleanup|qmgr|pipe|virtual|local|lmtp|smtp)\[[0-9]+\]: ([0-9A-Za-z]{5,24}): "
     rb"(client=|uid=|message-id=|removed\Z|to=<|reject: RCPT from )"
+    rb"|dovecot(?:\[[0-9]+\])?: (?:imap|pop3)-login: (?:Info: )?(?:Login|Logged in): user=<"
+    rb"|(?:courier-)?(?:imap|pop3)(?:d|s|d-ssl)(?:\[[0-9]+\])?: (?:INFO: )?LOGIN, user=)"
 )
 """Matches, behind the minute, the lines that may be of interest; what it found is for `event`."""
 
@@ -113,6 +129,8 @@ def event(head: re.Match[bytes], line: bytes) -> tuple[int, Event] | None:
         line: without its newline.
     """
     second, program, queue_id, word = head.groups()
+    if program is None:
+        return int(second), _log_in(line, head.end())
     read = _READERS.get((program, word))
     told = None if read is None else read(queue_id, line, head.end())
     return None if told is None else (int(second), told)
@@ -171,6 +189,11 @@ def _refusal(queue_id: bytes, line: bytes, at: int) -> Event | None:
     if found is None or line.count(_DENIED) != 1:
         return Odd()
     return Refusal(*found.groups())
+
+
+def _log_in(line: bytes, at: int) -> Event:
+    found = _LOG_IN.match(line, at)
+    return Odd() if found is None else LogIn(*found.groups())
 
 
 _READERS: dict[tuple[bytes, bytes], Callable[[bytes, bytes, int], Event | None]] = {

@@ -6,6 +6,9 @@ import ipaddress
 from collections.abc import Iterable
 
 from mailswitch.core.domain import Network
+from mailswitch.core.errors import InvalidName
+from mailswitch.core.names import DomainName
+from mailswitch.core.providers import ProviderKind, ProviderTable
 
 __all__ = ["Places"]
 
@@ -17,10 +20,12 @@ _MOST_REMEMBERED = 100_000
 class Places:
     """Sorts addresses into ours and the /24 or /48 of everybody else, each looked at once."""
 
-    def __init__(self, ours: Iterable[Network]) -> None:
+    def __init__(self, ours: Iterable[Network], providers: ProviderTable | None = None) -> None:
         """Count ``ours`` and loopback as this server: its addresses and Postfix's ``mynetworks``."""
         self._ours = (*_LOOPBACK, *ours)
+        self._providers = providers
         self._known: dict[bytes, str | None] = {}
+        self._gateways: dict[bytes, bool] = {}
 
     def outside(self, address: bytes) -> str | None:
         """Return the network outside that an address is in, as text, or None for one of ours.
@@ -42,6 +47,24 @@ class Places:
             return address is not None and self.outside(address) is None
         except ValueError:
             return address is not None and b"/" in address
+
+    def is_gateway(self, host: bytes) -> bool:
+        """Whether a client's checked name is one of a known filter that hands mail on."""
+        found = self._gateways.get(host)
+        if found is None:
+            if len(self._gateways) >= _MOST_REMEMBERED:
+                self._gateways.clear()
+            found = self._gateways[host] = self._is_gateway(host)
+        return found
+
+    def _is_gateway(self, host: bytes) -> bool:
+        if self._providers is None:
+            return False
+        try:
+            row = self._providers.classify(DomainName(host.decode("ascii", "replace")))
+        except InvalidName:
+            return False
+        return row is not None and row.kind is ProviderKind.GATEWAY
 
     def _look_at(self, written: bytes) -> str | None:
         address = ipaddress.ip_address(written.decode("ascii", "replace"))

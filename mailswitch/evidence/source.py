@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 
 from mailswitch.core.domain import Network
 from mailswitch.core.errors import InvalidName
-from mailswitch.core.evidence import Gathered, LogReading, MailCount
+from mailswitch.core.evidence import Gathered, LoginCount, LogReading, MailCount
 from mailswitch.core.names import DomainName
+from mailswitch.core.providers import ProviderTable
 from mailswitch.evidence.files import Unreadable
 from mailswitch.evidence.join import Join
 from mailswitch.evidence.maillog import MailLogFile, saved, saved_position
@@ -47,6 +48,8 @@ class MailLogSettings:
     """Empty: the first of `PLACES` that there is."""
     own_networks: tuple[Network, ...] = ()
     """Postfix's ``mynetworks``, beside loopback."""
+    providers: ProviderTable | None = None
+    """Tells known filters by their names; None tells nobody."""
     longest_reading: timedelta = timedelta(seconds=120)
     places: tuple[Path, ...] = PLACES
     zone: tzinfo = field(default_factory=local_zone)
@@ -71,12 +74,13 @@ class PostfixLogs:
 
         ``own`` are the server's addresses. Trouble is told in the answer: a log that cannot be read stops no pass.
         """
-        names, places = tuple(hosted), Places((*self._settings.own_networks, *own))
+        names, places = tuple(hosted), Places((*self._settings.own_networks, *own), self._settings.providers)
         written = _bookmark(reading)
         stamps = StampReader(now, self._settings.zone)
         deadline = time.monotonic() + self._settings.longest_reading.total_seconds()
         logs: dict[str, dict[str, Any]] = {}
         counts: list[MailCount] = []
+        logins: list[LoginCount] = []
         problems: list[str] = []
         for path in self._paths():
             lines, log = _resumed(path, Reading(Join(names, places), stamps), written.get(str(path)), reading)
@@ -87,11 +91,14 @@ class PostfixLogs:
                 problems.append(str(error))
             logs[str(path)] = saved(log, lines)
             counts += lines.join.counts()
+            logins += lines.join.logins()
         done = _reading(logs)
         if done is None and not problems:
             problems.append(f"there is no line yet in the mail log {', '.join(logs)}")
-        # Without a bookmark to keep beside them, counts would be counted again.
-        return Gathered(reading=done, counts=() if done is None else tuple(counts), problem="; ".join(problems) or None)
+        problem = "; ".join(problems) or None
+        if done is None:  # without a bookmark to keep beside them, counts would be counted again
+            return Gathered(reading=None, problem=problem)
+        return Gathered(reading=done, counts=tuple(counts), logins=tuple(logins), problem=problem)
 
     def _paths(self) -> tuple[Path, ...]:
         if self._settings.paths:

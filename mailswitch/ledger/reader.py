@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Select, Table, func, select
 
-from mailswitch.core.evidence import LogReading, MailCount
 from mailswitch.core.ledger import Approval, Change, DomainHistory, Pause, Pin, Recheck, Run, ServerPass, ServerState
 from mailswitch.core.names import DomainName
 from mailswitch.core.notices import NoticeMemory
 from mailswitch.ledger import tables
+from mailswitch.ledger.mail import EmptyMail, MailReader
 from mailswitch.ledger.marker import Mark, MarkerFile, mark_of
 from mailswitch.ledger.rescue import EmptyRescues, RescueReader
 from mailswitch.ledger.rows import columns_of, damage_told, value_maker
@@ -21,13 +21,11 @@ from mailswitch.ledger.session import Session
 
 __all__ = ["EmptyLedger", "StoredReader", "reader_of"]
 
-_V = TypeVar(
-    "_V", Approval, Change, LogReading, MailCount, NoticeMemory, Pause, Pin, Recheck, Run, ServerPass, ServerState
-)
+_V = TypeVar("_V", Approval, Change, NoticeMemory, Pause, Pin, Recheck, Run, ServerPass, ServerState)
 _R = TypeVar("_R")
 
 
-class StoredReader(RescueReader):
+class StoredReader(MailReader, RescueReader):
     """A ledger's rows as values; satisfies LedgerReader. Each method sees one state of the ledger."""
 
     def __init__(self, session: Session, *, marker: MarkerFile | None = None) -> None:
@@ -129,17 +127,6 @@ class StoredReader(RescueReader):
         """Return what is remembered of notices; None before the first."""
         return self._one(NoticeMemory, _all(tables.notice_memory, NoticeMemory))
 
-    def mail_reading(self, server: str) -> LogReading | None:
-        """Return how far a server's mail log was read; None where it never was."""
-        table = tables.mail_readings
-        return self._one(LogReading, _all(table, LogReading).where(table.c.server == server))
-
-    def mail_counts(self, server: str, name: DomainName, *, since: date) -> tuple[MailCount, ...]:
-        """Return what a server's mail log showed of a name, the oldest day first."""
-        table = tables.mail_counts
-        wanted = _all(table, MailCount).where(table.c.server == server, table.c.name == name, table.c.day >= since)
-        return self._many(MailCount, wanted.order_by(table.c.day, table.c.traffic, table.c.network))
-
     def close(self) -> None:
         """Give back connections. Harmless when called again."""
         self._session.close()
@@ -170,7 +157,7 @@ class StoredReader(RescueReader):
         return next(iter(self._many(kind, wanted)), None)
 
 
-class EmptyLedger(EmptyRescues):
+class EmptyLedger(EmptyMail, EmptyRescues):
     """A ledger that does not exist yet; satisfies LedgerReader."""
 
     def __init__(self, *, marker: MarkerFile | None = None) -> None:
@@ -242,13 +229,6 @@ class EmptyLedger(EmptyRescues):
 
     def notice_memory(self) -> NoticeMemory | None:
         """Return None."""
-
-    def mail_reading(self, server: str) -> LogReading | None:
-        """Return None."""
-
-    def mail_counts(self, server: str, name: DomainName, *, since: date) -> tuple[MailCount, ...]:
-        """Return nothing."""
-        return ()
 
     def close(self) -> None:
         """Do nothing."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, Table
 
 from mailswitch.core.errors import InvalidName, LedgerError
-from mailswitch.core.evidence import LogReading, MailCount
+from mailswitch.core.evidence import LoginCount, LogReading, MailCount
 from mailswitch.core.ledger import Approval, Change, DomainHistory, Pause, Pin, Recheck, Run, ServerPass, ServerState
 from mailswitch.core.notices import NoticeMemory
 from mailswitch.core.rescue import Rescue, RescuedMessage
@@ -21,6 +21,7 @@ _Value = (
     DomainHistory
     | Change
     | LogReading
+    | LoginCount
     | MailCount
     | NoticeMemory
     | Pin

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mailswitch.core.errors import LedgerError
-from mailswitch.core.evidence import LogReading, MailCount
 from mailswitch.core.ledger import (
     Approval,
     Change,
@@ -28,7 +27,7 @@ from mailswitch.core.names import DomainName, NamePattern
 from mailswitch.core.notices import NoticeMemory
 from mailswitch.core.policy import Route
 from mailswitch.ledger import tables
-from mailswitch.ledger.mail import add_counts, forget_old_counts
+from mailswitch.ledger.mail import MailWriter
 from mailswitch.ledger.marker import mark_of
 from mailswitch.ledger.pruning import prune
 from mailswitch.ledger.reader import StoredReader
@@ -40,7 +39,7 @@ __all__ = ["StoredLedger"]
 _CLAIM = ("claim", "claim_change", "claim_route", "claim_exchanges")
 
 
-class StoredLedger(StoredReader, RescueWriter):
+class StoredLedger(StoredReader, MailWriter, RescueWriter):
     """A ledger that can be written; satisfies Ledger. Safe to share between threads, which then take turns."""
 
     def begin_run(self, run: Run) -> None:
@@ -219,19 +218,6 @@ class StoredLedger(StoredReader, RescueWriter):
         """
         with self._session.transaction("prune") as connection:
             return prune(connection, before=before, limit=limit)
-
-    def record_mail(self, server: str, reading: LogReading, counts: Iterable[MailCount], *, today: date) -> None:
-        """Add what a mail log showed and how far it was read, in one transaction: a crash never counts twice.
-
-        What is old as of ``today`` is added up or deleted.
-
-        Raises:
-            LedgerError: it cannot be written; nothing of it is kept then, and the log is read again.
-        """
-        with self._session.transaction("write to") as connection:
-            add_counts(connection, server, counts)
-            forget_old_counts(connection, server, today)
-            _upsert(connection, tables.mail_readings, [{"server": server, **row_of(reading)}], key=("server",))
 
     def _leave_mark(self, *, is_taken: bool = False) -> None:
         """Leave a mark of what was recorded last outside the ledger, unless this is not the ledger to go on from."""

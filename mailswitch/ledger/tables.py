@@ -60,7 +60,7 @@ __all__ = [
     "server_states",
 ]
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every revision of the schema this program knows, oldest first; the last is the one it works with."""
 
 METADATA = MetaData(

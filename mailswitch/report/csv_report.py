@@ -36,7 +36,11 @@ COLUMNS = (
     "reasons",
     "outcome",
     "error",
+    "misdelivered",
+    "misdelivered_since",
+    "misdelivered_30_days",
 )
+_ERROR = COLUMNS.index("error")
 
 _FORMULA_STARTS = frozenset("=+-@\t\r＝＋－＠")  # noqa: RUF001  # full-width forms are what this is about
 
@@ -60,7 +64,7 @@ def _rows(server: ServerReport) -> Iterable[tuple[str, ...]]:
     if not troubles and not server.domains:
         troubles = [""]
     for trouble in troubles:
-        yield (server.name, *[""] * (len(COLUMNS) - 2), trouble)
+        yield (server.name, *[""] * (_ERROR - 1), trouble, *[""] * (len(COLUMNS) - _ERROR - 1))
     for entry in sorted(server.domains, key=lambda entry: (entry.domain.name, entry.domain.kind)):
         yield _row(server, entry)
 
@@ -83,7 +87,15 @@ def _row(server: ServerReport, entry: DomainReport) -> tuple[str, ...]:
         "; ".join(f"{reason.code}: {reason.text}" for reason in decision.reasons),
         "" if entry.outcome is None else entry.outcome.value,
         entry.error or "",
+        *_impact(entry),
     )
+
+
+def _impact(entry: DomainReport) -> tuple[str, str, str]:
+    impact = entry.impact
+    if impact is None:
+        return "", "", ""
+    return str(impact.messages), impact.since.isoformat(), str(impact.recent)
 
 
 def _cell(text: str) -> str:

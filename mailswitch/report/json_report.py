@@ -24,6 +24,7 @@ from mailswitch.core.reports import DomainReport, PassReport, ServerReport, summ
 from mailswitch.core.route import ExchangeSeen, Reason
 from mailswitch.core.table import CHANGING, Verdict
 from mailswitch.report.documents import listed, moment, one_line
+from mailswitch.report.impact import server_impact
 
 __all__ = [
     "LARGEST_PLAN_FILE",
@@ -104,7 +105,15 @@ def domain_fields(entry: DomainReport, shown: Callable[[Address], str] = str) ->
         "reasons": [reason_fields(reason) for reason in decision.reasons],
         "outcome": None if entry.outcome is None else entry.outcome.value,
         "error": entry.error,
+        "impact": _impact(entry),
     }
+
+
+def _impact(entry: DomainReport) -> dict[str, object] | None:
+    impact = entry.impact
+    if impact is None:
+        return None
+    return {"messages": impact.messages, "since": impact.since.isoformat(), "last_30_days": impact.recent}
 
 
 def exchange_fields(seen: ExchangeSeen, shown: Callable[[Address], str] = str) -> dict[str, object]:
@@ -122,12 +131,13 @@ def reason_fields(reason: Reason) -> dict[str, object]:
 
 
 def _server(server: ServerReport) -> Iterator[str]:
-    error = server.error
+    error, impact = server.error, server_impact(server)
     head = {
         "name": server.name,
         "panel": {"kind": server.panel, "version": server.version},
         "addresses": list(server.addresses),
         "error": None if error is None else {"code": str(error.code), "text": error.text},
+        "impact": None if impact is None else {"last_30_days": impact.messages, "stopped": impact.stopped},
     }
     shown = cache(str)  # many names share their exchanges
     entries = sorted(server.domains, key=lambda entry: (entry.domain.name, entry.domain.kind))

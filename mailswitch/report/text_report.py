@@ -16,6 +16,7 @@ from mailswitch.core.ledger import Guard
 from mailswitch.core.reports import PassReport, ServerReport, summary_of
 from mailswitch.core.words import counted, duration
 from mailswitch.report.advice import advice
+from mailswitch.report.impact import impact_lines
 from mailswitch.report.page import BAD, DIM, GOOD, STRONG, WARNING, Page, Part
 from mailswitch.report.sections import (
     Named,
@@ -35,7 +36,6 @@ _MOST_HELD = 5
 _MOST_SERVERS = 5
 _MOST_ASKED_FOR = 50
 _LONGEST_WHY = 160
-
 _CHANGING = (
     (Section.TURNED_OFF, "Turned off", GOOD),
     (Section.TURNED_ON, "Turned on again", GOOD),
@@ -241,6 +241,8 @@ class _TextReport:
         words = ", ".join(f"{amount} {word}" for amount, word in amounts if amount)
         self._page.blank()
         self._page.line(f"{counted(found.domains, 'name')}: {words}" if words else counted(found.domains, "name"))
+        for line in impact_lines(self._report):
+            self._page.line(line)
 
     def _plan(self) -> None:
         if self._report.is_partial:

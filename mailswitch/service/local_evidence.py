@@ -9,15 +9,27 @@ from ipaddress import ip_network
 from typing import Protocol
 
 from mailswitch.core.domain import HostedDomain, Inventory, Network, ServerIdentity
-from mailswitch.core.evidence import Deliveries, Evidence, Gathered, LogReading, MailCount, MailLog, NoEvidence, Traffic
-from mailswitch.core.guards import LOG_SPAN
+from mailswitch.core.evidence import (
+    Deliveries,
+    Evidence,
+    Gathered,
+    LogReading,
+    MailCount,
+    MailLog,
+    NoEvidence,
+    Traffic,
+    Written,
+)
 from mailswitch.core.names import DomainName
 from mailswitch.core.reports import Alert
+from mailswitch.core.senders import LOG_SPAN
 from mailswitch.core.words import duration
 from mailswitch.service.ports import Ledger, LedgerReader
 
 __all__ = ["LocalEvidence", "MailLogSource", "UnreadLog", "look_into_log"]
 
+COUNTS_KEPT = timedelta(days=400)
+"""How far back co-tenants' messages are counted together; the ledger keeps no day longer."""
 _SILENCE = timedelta(days=1)
 """A log whose newest line is older speaks of the past only: nobody writes it any more, or its writer is stuck."""
 
@@ -66,14 +78,8 @@ class LocalEvidence:
         reading, silence = self.gathered.reading, self._silence()
         if silence is not None or reading is None:
             return NoEvidence(silence or "no mail log is read")
-        recorded = self.reader.mail_counts(self.server, domain.name, since=(self.now - LOG_SPAN).date())
-        counts = (*recorded, *self.unrecorded.get(domain.name, ()))
-        outside = tuple(
-            Deliveries(day=one.day, network=one.network, messages=one.messages, last=one.last)
-            for one in counts
-            if one.traffic is Traffic.OUTSIDE and one.network is not None
-        )
-        return MailLog(covers=self.now - reading.since, outside=outside)
+        recorded = self.reader.mail_counts(self.server, domain.name, since=(self.now - COUNTS_KEPT).date())
+        return _mail_log((*recorded, *self.unrecorded.get(domain.name, ())), reading, self.now)
 
     def alerts(self) -> tuple[Alert, ...]:
         """Say what the log cannot speak for, in every report of the server."""
@@ -98,6 +104,26 @@ class LocalEvidence:
             return "no mail log is read"
         age = self.now - reading.until
         return f"the newest line of the mail log is {duration(age)} old" if age > _SILENCE else None
+
+
+def _mail_log(counts: Iterable[MailCount], reading: LogReading, now: datetime) -> MailLog:
+    recently = now.date() - LOG_SPAN
+    outside: list[Deliveries] = []
+    refused: list[Deliveries] = []
+    written: list[Written] = []
+    for one in counts:
+        if one.traffic is Traffic.CO_TENANT:
+            written.append(Written(day=one.day, messages=one.messages))
+        elif one.day >= recently:
+            told = Deliveries(
+                day=one.day,
+                network=one.network,
+                messages=one.messages,
+                last=one.last,
+                is_gateway=one.traffic is Traffic.REFUSED_GATEWAY,
+            )
+            (outside if one.traffic is Traffic.OUTSIDE else refused).append(told)
+    return MailLog(covers=now - reading.since, outside=tuple(outside), refused=tuple(refused), written=tuple(written))
 
 
 def look_into_log(
@@ -128,5 +154,7 @@ def look_into_log(
         for count in gathered.counts:
             unrecorded[count.name] = (*unrecorded.get(count.name, ()), count)
     elif gathered.reading is not None:
-        ledger.record_mail(inventory.server, gathered.reading, gathered.counts, today=now.date())
+        ledger.record_mail(
+            inventory.server, gathered.reading, gathered.counts, logins=gathered.logins, today=now.date()
+        )
     return LocalEvidence(server=inventory.server, now=now, gathered=gathered, reader=reader, unrecorded=unrecorded)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from mailswitch.core.domain import HostedDomain, Inventory, Switch, SwitchTarget
-from mailswitch.core.evidence import Evidence, LogReading, MailCount
+from mailswitch.core.evidence import Evidence
 from mailswitch.core.ledger import (
     Approval,
     Change,
@@ -26,6 +26,7 @@ from mailswitch.core.mx import HostAnswer, Observation, Vantage, VantageCount
 from mailswitch.core.names import DomainName, NamePattern
 from mailswitch.core.notices import NoticeMemory
 from mailswitch.core.policy import Route
+from mailswitch.service.mail_ports import MailReader, MailWriter
 from mailswitch.service.rescue_ports import RescueReader, RescueWriter
 
 __all__ = [
@@ -112,7 +113,7 @@ class EvidenceSource(Protocol):
         """Return what the mail log shows for one hosted domain, or that there is no log to ask."""
 
 
-class LedgerReader(RescueReader, Protocol):
+class LedgerReader(MailReader, RescueReader, Protocol):
     """The ledger as commands see it that record nothing. A ledger that does not exist yet reads as empty.
 
     Every method raises LedgerError when the ledger cannot be read or has a schema this program does not know.
@@ -172,17 +173,11 @@ class LedgerReader(RescueReader, Protocol):
     def notice_memory(self) -> NoticeMemory | None:
         """Return what is remembered of notices; None before the first."""
 
-    def mail_reading(self, server: str) -> LogReading | None:
-        """Return how far a server's mail log was read; None where it never was."""
-
-    def mail_counts(self, server: str, name: DomainName, *, since: date) -> tuple[MailCount, ...]:
-        """Return what a server's mail log showed of a name, the oldest day first."""
-
     def close(self) -> None:
         """Give back connections. Harmless when called again."""
 
 
-class Ledger(LedgerReader, RescueWriter, Protocol):
+class Ledger(LedgerReader, MailWriter, RescueWriter, Protocol):
     """The ledger as passes and operators' commands write it. Every write is durable when the method returns."""
 
     def begin_run(self, run: Run) -> None:
@@ -221,9 +216,6 @@ class Ledger(LedgerReader, RescueWriter, Protocol):
         A change that has an outcome already keeps it (settling twice is harmless).
         A name without a history row gets one.
         """
-
-    def record_mail(self, server: str, reading: LogReading, counts: Iterable[MailCount], *, today: date) -> None:
-        """Add what a mail log showed and how far it was read, in one transaction; fold up or delete what is old."""
 
     def add_pin(self, pin: Pin) -> None:
         """Record a pin; one for the same pattern replaces the former."""

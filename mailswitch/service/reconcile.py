@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from mailswitch.core.alerts import gravest_first
 from mailswitch.core.domain import Platform
 from mailswitch.core.errors import InventoryError, Stopped
 from mailswitch.core.judge import Judgement, ServerCase, judge
@@ -189,7 +190,7 @@ def _judged(
         is_partial=request.scope.is_partial,
         lookups=lookups,
     )
-    return replace(report, alerts=(*paused_alerts(report), *report.alerts)), judged
+    return replace(report, alerts=gravest_first((*paused_alerts(report), *report.alerts))), judged
 
 
 def _servers(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mailswitch.core.alerts import why_refused
 from mailswitch.core.ledger import ServerPass
 from mailswitch.core.limits import Refusal
 from mailswitch.core.policy import Mode
@@ -39,9 +40,13 @@ def paused_alerts(report: PassReport) -> tuple[Alert, ...]:
     """Name what should be on again while a pause stops even that."""
     if report.pause is None or report.mode is Mode.REPORT:  # which has alerts of its own
         return ()
-    text = "mailswitch turned it off, mail is routed here again and refused while all changes are paused"
     return tuple(
-        Alert(code="mail-refused", server=server.name, name=entry.domain.name, text=f"{text}: mailswitch resume")
+        Alert(
+            code="mail-refused",
+            server=server.name,
+            name=entry.domain.name,
+            text=f"mailswitch turned it off, {why_refused(entry)} while all changes are paused: mailswitch resume",
+        )
         for server in report.servers
         for entry in server.domains
         if entry.decision.verdict is Verdict.TURN_ON

@@ -98,7 +98,7 @@ def _held_back(
     passes: Mapping[str, ServerPass],
     owned: Mapping[str, list[tuple[str, DomainHistory]]],
 ) -> Iterator[str]:
-    """Tell of turn-ons the last pass could not make and the names' own routes do not show: an alias needs them."""
+    """Tell of turn-ons the last pass could not make and the routes do not show: for an alias, or for refused mail."""
     for one in setup.servers:
         last = passes.get(one.name)
         if last is None:
@@ -108,7 +108,7 @@ def _held_back(
         made = sum(1 for change in since if change.switch_to is Switch.ON and change.outcome is Outcome.DONE)
         left = counts.get("turn_on", 0) - counts.get("done", 0) - made - len(_refused(one, owned[one.name]))
         if left > 0 and len(owned[one.name]) >= left:
-            names = counted(left, "name that an alias needs is", "names that aliases need are")
+            names = counted(left, "name that an alias or a sender needs is", "names that aliases or senders need are")
             yield f"{one.name}: {names} still off by mailswitch: mailswitch report shows them"
 
 

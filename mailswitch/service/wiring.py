@@ -11,13 +11,14 @@ from pathlib import Path
 from mailswitch.config.providers import load_table
 from mailswitch.config.servers import ServerSection, is_this_machine
 from mailswitch.config.settings import Settings, local_additions, policy_for
-from mailswitch.config.values import Transport as WrittenTransport
 from mailswitch.core.mx import Address
+from mailswitch.core.providers import ProviderTable
 from mailswitch.evidence.source import MailLogSettings, PostfixLogs
 from mailswitch.ledger.health import inspect
 from mailswitch.ledger.place import file_of, open_place
 from mailswitch.lookup.probe import probe
 from mailswitch.lookup.survey import open_public_view
+from mailswitch.lookup.trust import TlsTrust
 from mailswitch.lookup.vantages import Codec, Timing, Transport, VantageSettings
 from mailswitch.plesk.credentials import Credentials, Key, Login
 from mailswitch.plesk.fingerprint import presented_fingerprint
@@ -55,11 +56,12 @@ def setup_of(settings: Settings) -> Setup:
     Raises:
         ConfigError: an adapter cannot be built from the settings.
     """
+    providers = load_table(settings.policy.providers)
     return Setup(
         mode=settings.mode,
-        servers=tuple(_server(settings, server) for server in settings.servers),
+        servers=tuple(_server(settings, server, providers) for server in settings.servers),
         public_view=public_view_of(settings),
-        providers=load_table(settings.policy.providers),
+        providers=providers,
         ledger=ledger_of(settings),
         now=utc_now,
         new_run_id=new_run_id,
@@ -91,7 +93,12 @@ def vantages_of(settings: Settings) -> tuple[VantageSettings, ...]:
             operator=one.vantage.operator,
             address=one.address.address,
             port=one.address.port,
-            transport=Transport.TCP if one.address.transport is WrittenTransport.TCP else Transport.UDP,
+            transport=Transport(one.address.transport.value),
+            tls=TlsTrust(
+                server_name=None if one.tls.server_name is None else one.tls.server_name.text,
+                ca_file=one.tls.ca_file,
+                fingerprints=one.tls.fingerprint_sha256,
+            ),
         )
         for one in settings.dns.vantages
     )
@@ -137,7 +144,7 @@ def inspected_ledger(settings: Settings) -> LedgerState:
     return LedgerState(place=health.place, exists=health.exists, problems=health.problems)
 
 
-def _server(settings: Settings, server: ServerSection) -> ManagedServer:
+def _server(settings: Settings, server: ServerSection, providers: ProviderTable) -> ManagedServer:
     additions = local_additions(server)
     return ManagedServer(
         name=server.name,
@@ -148,11 +155,11 @@ def _server(settings: Settings, server: ServerSection) -> ManagedServer:
         networks=additions.networks,
         hosts=additions.hosts,
         is_confirmed=additions.is_confirmed,
-        mail_log=mail_log_of(server),
+        mail_log=mail_log_of(server, providers),
     )
 
 
-def mail_log_of(server: ServerSection) -> MailLogSource:
+def mail_log_of(server: ServerSection, providers: ProviderTable | None = None) -> MailLogSource:
     """Return the mail log of a server that runs on this machine, or of which there is a copy on it."""
     written = server.mail_log
     if not written.read:
@@ -160,7 +167,7 @@ def mail_log_of(server: ServerSection) -> MailLogSource:
     if not written.paths and not is_this_machine(server):
         return UnreadLog("no mail log is read: the server is another machine")
     own = tuple(ip_network(one) if isinstance(one, Address) else one for one in written.mynetworks)
-    return PostfixLogs(MailLogSettings(paths=written.paths, own_networks=own))
+    return PostfixLogs(MailLogSettings(paths=written.paths, own_networks=own, providers=providers))
 
 
 def panel_opener(settings: Settings, server: ServerSection) -> Callable[[], Panel]:

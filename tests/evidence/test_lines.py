@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailswitch.evidence.lines import HEAD, Arrival, Delivery, Event, Inside, Odd, Refusal, Removal, event
+from mailswitch.evidence.lines import HEAD, Arrival, Delivery, Event, Inside, LogIn, Odd, Refusal, Removal, event
 
 _TAIL = "delay=0.2, delays=0.1/0/0/0.1, dsn=2.0.0, status=sent (delivered via plesk_virtual service)"
 
@@ -73,7 +73,7 @@ def _told(program: str, text: str) -> Event | None:
             "smtpd",
             "NOQUEUE: reject: RCPT from mx[192.0.2.1]: 554 5.7.1 <a@b.example>: Relay access denied; "
             "from=<x@y> to=<a@b.example> proto=ESMTP helo=<mx>",
-            Refusal(b"192.0.2.1", b"a@b.example"),
+            Refusal(b"mx", b"192.0.2.1", b"a@b.example"),
         ),
         (
             "smtpd",
@@ -118,6 +118,54 @@ def test_a_message_id_that_looks_like_a_line_is_a_message_id(text: str) -> None:
     told = _told("cleanup", f"4F1A2B3C4D: message-id=<postfix/smtpd[1]: AAAAAA: {text}")
 
     assert told == Inside(b"4F1A2B3C4D", is_certain=False)
+
+
+def _log_in(text: str) -> Event | None:
+    line = f"2026-11-23T08:00:07.123456+01:00 web01 {text}".encode()
+    head = HEAD.match(line, len("2026-11-23T08:00"))
+    found = None if head is None else event(head, line)
+    return None if found is None else found[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dovecot: imap-login: Login: user=<info@moved.example>, method=PLAIN, rip=192.0.2.1, lip=203.0.113.10, mpid=9",
+        "dovecot[77]: imap-login: Login: user=<info@moved.example>, method=PLAIN, rip=192.0.2.1, lip=203.0.113.10, TLS",
+        "dovecot: pop3-login: Info: Login: user=<info@moved.example>, method=CRAM-MD5, rip=2001:db8::1, lip=::1",
+        "dovecot: imap-login: Logged in: user=<info@moved.example>, method=PLAIN, rip=192.0.2.1",
+        "imapd: LOGIN, user=info@moved.example, ip=[::ffff:192.0.2.1], port=[41234], protocol=IMAP",
+        "imapd-ssl[88]: LOGIN, user=info@moved.example, ip=[::ffff:192.0.2.1], protocol=IMAP",
+        "courier-imapd: LOGIN, user=info@moved.example, ip=[::ffff:192.0.2.1], port=[41234], protocol=IMAP",
+        "courier-pop3s[4]: INFO: LOGIN, user=info@moved.example, ip=[::1], port=[2]",
+        "pop3d: INFO: LOGIN, user=info@moved.example, ip=[::ffff:192.0.2.1], port=[41234]",
+    ],
+)
+def test_a_log_in_is_told_by_its_mailbox(text: str) -> None:
+    assert _log_in(text) == LogIn(b"info", b"moved.example")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dovecot: imap-login: Aborted login (auth failed): user=<info@moved.example>, method=PLAIN, rip=::1",
+        "dovecot: imap-login: Disconnected (auth failed): user=<info@moved.example>, method=PLAIN, rip=192.0.2.1",
+        "dovecot: managesieve-login: Login: user=<info@moved.example>, method=PLAIN, rip=192.0.2.1",
+        "dovecot: imap(info@moved.example): Logged out in=90 out=800",
+        "imapd: LOGIN FAILED, user=info@moved.example, ip=[::ffff:192.0.2.1]",
+        "imapd: LOGOUT, user=info@moved.example, ip=[::ffff:192.0.2.1]",
+        "php: dovecot: imap-login: Login: user=<info@moved.example>, method=PLAIN",
+    ],
+)
+def test_what_is_no_log_in_is_none(text: str) -> None:
+    assert _log_in(text) is None
+
+
+@pytest.mark.parametrize(
+    "user", ["root", "a@b@victim.example", "a>, user=<bob@victim.example", "a b@victim.example", "@victim.example", ""]
+)
+def test_a_user_that_is_no_mailbox_is_refused(user: str) -> None:
+    assert _log_in(f"dovecot: imap-login: Login: user=<{user}>, method=PLAIN, rip=192.0.2.1") == Odd()
 
 
 @given(st.binary(max_size=300))

@@ -54,6 +54,9 @@ def test_each_name_is_a_row_with_every_column() -> None:
             "reasons": "elsewhere: MX a.example; arriving: new here",
             "outcome": "failed",
             "error": "the panel said no",
+            "misdelivered": "",
+            "misdelivered_since": "",
+            "misdelivered_30_days": "",
         }
     ]
 

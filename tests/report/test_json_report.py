@@ -82,6 +82,7 @@ def test_the_document_has_exactly_the_documented_keys_and_values() -> None:
                 "panel": {"kind": "xml-api", "version": "18.0.61"},
                 "addresses": ["203.0.113.10"],
                 "error": None,
+                "impact": None,
                 "domains": [
                     {
                         "name": "xn--bcher-kva.example",
@@ -105,6 +106,7 @@ def test_the_document_has_exactly_the_documented_keys_and_values() -> None:
                         "reasons": [{"code": "elsewhere", "text": "MX aspmx.l.google.com, Google Workspace / Gmail"}],
                         "outcome": "done",
                         "error": None,
+                        "impact": None,
                     }
                 ],
             }

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from mailswitch.core.decide import Case, Decision, Panel
 from mailswitch.core.domain import HostedDomain, Kind, Platform, Switch
+from mailswitch.core.impact import Impact
 from mailswitch.core.ledger import (
     Actor,
     Approval,
@@ -230,6 +231,7 @@ def an_entry(
     is_never_local: bool = False,
     outcome: DomainOutcome | None = None,
     error: str | None = None,
+    impact: Impact | None = None,
 ) -> DomainReport:
     """Return one name of a pass, due to be turned off unless told otherwise."""
     return DomainReport(
@@ -240,6 +242,7 @@ def an_entry(
         is_never_local=is_never_local,
         outcome=outcome,
         error=error,
+        impact=impact,
     )
 
 
