@@ -44,8 +44,8 @@ def ask(played: Played, *names: str) -> None:
 # ---- passes
 
 
-def test_it_looks_at_everything_when_it_starts_and_then_every_interval(tmp_path: Path) -> None:
-    played = a_play(tmp_path, MOVED)
+def test_it_looks_at_everything_when_it_starts_and_then_every_interval(folder: Path) -> None:
+    played = a_play(folder, MOVED)
 
     played.live(3 * HOUR)
 
@@ -54,9 +54,9 @@ def test_it_looks_at_everything_when_it_starts_and_then_every_interval(tmp_path:
     assert [change.by for change in played.scene.changes()] == ["daemon"]
 
 
-def test_a_moved_domain_goes_off_at_the_moment_its_window_is_over(tmp_path: Path) -> None:
+def test_a_moved_domain_goes_off_at_the_moment_its_window_is_over(folder: Path) -> None:
     """Not at the sweep after it: the name is followed up."""
-    played = a_play(tmp_path, MOVED, confirm=Confirmation(window=timedelta(hours=3, minutes=30)))
+    played = a_play(folder, MOVED, confirm=Confirmation(window=timedelta(hours=3, minutes=30)))
     began = played.scene.clock.at
 
     played.live(5 * HOUR)
@@ -69,8 +69,8 @@ def test_a_moved_domain_goes_off_at_the_moment_its_window_is_over(tmp_path: Path
     assert [entry.domain.name.text for entry in follow_up.servers[0].domains] == [MOVED]
 
 
-def test_a_recheck_is_taken_up_by_the_next_pulse(tmp_path: Path) -> None:
-    played = a_play(tmp_path)
+def test_a_recheck_is_taken_up_by_the_next_pulse(folder: Path) -> None:
+    played = a_play(folder)
     played.settle()
     played.scene.plesk.host("new.example")
     played.scene.moves("new.example")
@@ -86,8 +86,8 @@ def test_a_recheck_is_taken_up_by_the_next_pulse(tmp_path: Path) -> None:
     assert len(played.witness.passes) == 2
 
 
-def test_a_pass_by_hand_puts_the_daemon_s_off_for_seconds(tmp_path: Path) -> None:
-    played = a_play(tmp_path, MOVED)
+def test_a_pass_by_hand_puts_the_daemon_s_off_for_seconds(folder: Path) -> None:
+    played = a_play(folder, MOVED)
     with played.scene.place.locked():
         played.step()
         assert played.witness.passes == []
@@ -100,8 +100,8 @@ def test_a_pass_by_hand_puts_the_daemon_s_off_for_seconds(tmp_path: Path) -> Non
     assert played.witness.failures == []
 
 
-def test_a_pause_stops_changes_and_not_the_looking(tmp_path: Path) -> None:
-    played = a_play(tmp_path, MOVED)
+def test_a_pause_stops_changes_and_not_the_looking(folder: Path) -> None:
+    played = a_play(folder, MOVED)
     played.scene.pause()
 
     played.live(2 * HOUR)
@@ -114,8 +114,8 @@ def test_a_pause_stops_changes_and_not_the_looking(tmp_path: Path) -> None:
     assert played.scene.plesk.switch(MOVED) is Switch.OFF
 
 
-def test_an_intent_left_open_is_settled_by_the_first_pass(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, MOVED)
+def test_an_intent_left_open_is_settled_by_the_first_pass(folder: Path) -> None:
+    scene = Scene(folder, MOVED)
     scene.plesk.whims[MOVED] = [Whim.UNREADABLE]
     scene.once()
     assert scene.changes()[0].outcome is None
@@ -130,8 +130,8 @@ def test_an_intent_left_open_is_settled_by_the_first_pass(tmp_path: Path) -> Non
 # ---- troubles
 
 
-def test_a_failing_server_is_told_once_and_again_when_it_recovers(tmp_path: Path) -> None:
-    played = a_play(tmp_path)
+def test_a_failing_server_is_told_once_and_again_when_it_recovers(folder: Path) -> None:
+    played = a_play(folder)
     played.scene.plesk.failure = DOWN
     played.live(3 * HOUR)
     opened = played.scene.plesk.opened
@@ -149,8 +149,8 @@ def test_a_failing_server_is_told_once_and_again_when_it_recovers(tmp_path: Path
     assert 5 <= opened <= 8  # 0, 5, 15, 35, 75, 135 minutes
 
 
-def test_another_trouble_of_a_failing_server_is_told(tmp_path: Path) -> None:
-    played = a_play(tmp_path)
+def test_another_trouble_of_a_failing_server_is_told(folder: Path) -> None:
+    played = a_play(folder)
     played.scene.plesk.failure = DOWN
     played.settle()
     played.scene.plesk.failure = InventoryError("web01: the key is not accepted", code="authentication")
@@ -176,8 +176,8 @@ def test_a_ledger_that_cannot_be_used_is_told_once_and_tried_again(tmp_path: Pat
     assert len(played.witness.passes) >= 2
 
 
-def test_a_lost_daemon_lock_stops_the_pass(tmp_path: Path) -> None:
-    played = a_play(tmp_path, MOVED)
+def test_a_lost_daemon_lock_stops_the_pass(folder: Path) -> None:
+    played = a_play(folder, MOVED)
 
     def lost() -> None:
         raise AlreadyRunning("another daemon is running")
@@ -188,8 +188,8 @@ def test_a_lost_daemon_lock_stops_the_pass(tmp_path: Path) -> None:
     assert played.scene.plesk.calls == []
 
 
-def test_a_bug_in_a_pass_is_told_and_ends_no_daemon(tmp_path: Path) -> None:
-    played = a_play(tmp_path, MOVED)
+def test_a_bug_in_a_pass_is_told_and_ends_no_daemon(folder: Path) -> None:
+    played = a_play(folder, MOVED)
 
     def broken() -> None:
         raise ZeroDivisionError("a bug")
@@ -207,9 +207,9 @@ def test_a_bug_in_a_pass_is_told_and_ends_no_daemon(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("jump", [-DAY, -HOUR, HOUR, DAY])
-def test_a_clock_that_is_set_changes_nothing_too_early(tmp_path: Path, jump: timedelta) -> None:
+def test_a_clock_that_is_set_changes_nothing_too_early(folder: Path, jump: timedelta) -> None:
     """A name has to be seen for a day, and a day that was skipped is none."""
-    scene = Scene(tmp_path, MOVED, policy=Policy(confirm=Confirmation()))
+    scene = Scene(folder, MOVED, policy=Policy(confirm=Confirmation()))
     played = Played(scene, interval=4 * HOUR)
     for _ in range(3):
         played.live(5 * HOUR)
@@ -223,8 +223,8 @@ def test_a_clock_that_is_set_changes_nothing_too_early(tmp_path: Path, jump: tim
     assert len(played.events("clock_jumped")) == 3
 
 
-def test_a_week_in_seconds(tmp_path: Path) -> None:
-    played = Played(Scene(tmp_path, MOVED, policy=Policy(confirm=Confirmation(window=DAY))), interval=3 * HOUR)
+def test_a_week_in_seconds(folder: Path) -> None:
+    played = Played(Scene(folder, MOVED, policy=Policy(confirm=Confirmation(window=DAY))), interval=3 * HOUR)
     played.live(2 * DAY)
     played.scene.comes_back(MOVED)
     played.live(DAY)
@@ -245,8 +245,8 @@ def test_a_week_in_seconds(tmp_path: Path) -> None:
 # ---- what it tells
 
 
-def test_it_tells_systemd_in_words_a_person_understands(tmp_path: Path, ear: Ear) -> None:
-    played = a_play(tmp_path, MOVED, ear=ear)
+def test_it_tells_systemd_in_words_a_person_understands(folder: Path, ear: Ear) -> None:
+    played = a_play(folder, MOVED, ear=ear)
     assert ear.heard() == ["READY=1\nSTATUS=watching 1 server, next pass 12:00 UTC"]
 
     played.settle()
@@ -260,8 +260,8 @@ def test_it_tells_systemd_in_words_a_person_understands(tmp_path: Path, ear: Ear
     assert ear.heard() == ["STOPPING=1\nSTATUS=stopping"]
 
 
-def test_the_watchdog_is_fed_only_while_the_scheduler_makes_progress(tmp_path: Path, ear: Ear) -> None:
-    played = a_play(tmp_path, ear=ear)
+def test_the_watchdog_is_fed_only_while_the_scheduler_makes_progress(folder: Path, ear: Ear) -> None:
+    played = a_play(folder, ear=ear)
     played.settle()
     assert "WATCHDOG=1" in ear.heard()
 
@@ -276,8 +276,8 @@ def test_the_watchdog_is_fed_only_while_the_scheduler_makes_progress(tmp_path: P
     assert "WATCHDOG=1" in ear.heard()
 
 
-def test_the_watchdog_is_not_fed_while_a_pass_hangs(tmp_path: Path, ear: Ear) -> None:
-    played = a_play(tmp_path, MOVED, ear=ear)
+def test_the_watchdog_is_not_fed_while_a_pass_hangs(folder: Path, ear: Ear) -> None:
+    played = a_play(folder, MOVED, ear=ear)
 
     def hang() -> None:
         for hours in (9, 2):
@@ -294,8 +294,8 @@ def test_the_watchdog_is_not_fed_while_a_pass_hangs(tmp_path: Path, ear: Ear) ->
     assert heard == [True, False]
 
 
-def test_what_it_means_to_do_next_is_in_the_ledger_until_it_stops(tmp_path: Path) -> None:
-    played = a_play(tmp_path)
+def test_what_it_means_to_do_next_is_in_the_ledger_until_it_stops(folder: Path) -> None:
+    played = a_play(folder)
     played.settle()
     with played.scene.reading() as reader:
         planned = reader.next_passes()
@@ -310,8 +310,8 @@ def test_what_it_means_to_do_next_is_in_the_ledger_until_it_stops(tmp_path: Path
     assert played.log[-1]["event"] == "daemon_stopped"
 
 
-def test_a_stop_finishes_the_change_under_way_and_begins_no_other(tmp_path: Path) -> None:
-    played = a_play(tmp_path, "a.example", "b.example")
+def test_a_stop_finishes_the_change_under_way_and_begins_no_other(folder: Path) -> None:
+    played = a_play(folder, "a.example", "b.example")
     played.scene.plesk.between["a.example"] = played.daemon.stop
 
     played.step()
@@ -321,8 +321,8 @@ def test_a_stop_finishes_the_change_under_way_and_begins_no_other(tmp_path: Path
     assert len(played.witness.passes) == 1
 
 
-def test_a_stop_while_it_looks_leaves_no_trace(tmp_path: Path) -> None:
-    played = a_play(tmp_path, MOVED)
+def test_a_stop_while_it_looks_leaves_no_trace(folder: Path) -> None:
+    played = a_play(folder, MOVED)
     played.scene.plesk.meanwhile = played.daemon.stop
 
     played.step()
@@ -331,8 +331,8 @@ def test_a_stop_while_it_looks_leaves_no_trace(tmp_path: Path) -> None:
     assert played.witness.passes == []
 
 
-def test_old_rows_are_pruned_once_a_day(tmp_path: Path) -> None:
-    played = Played(Scene(tmp_path), interval=6 * HOUR)
+def test_old_rows_are_pruned_once_a_day(folder: Path) -> None:
+    played = Played(Scene(folder), interval=6 * HOUR)
     played.settle()
     played.move(500 * DAY)
     played.settle()
@@ -344,8 +344,8 @@ def test_old_rows_are_pruned_once_a_day(tmp_path: Path) -> None:
     assert [line["pruned"] for line in played.events("ledger_pruned")] == [2]
 
 
-def test_every_line_of_the_log_has_known_keys_and_an_event_in_the_past_tense(tmp_path: Path) -> None:
-    played = a_play(tmp_path, MOVED)
+def test_every_line_of_the_log_has_known_keys_and_an_event_in_the_past_tense(folder: Path) -> None:
+    played = a_play(folder, MOVED)
     played.live(HOUR)
     played.scene.plesk.failure = DOWN
     played.live(HOUR)
@@ -358,8 +358,8 @@ def test_every_line_of_the_log_has_known_keys_and_an_event_in_the_past_tense(tmp
     assert (change["domain"], change["decision"], change["route"]) == (MOVED, "turn-off", "elsewhere")
 
 
-def test_silent_vantages_are_not_asked_every_few_minutes(tmp_path: Path) -> None:
-    played = a_play(tmp_path, MOVED, confirm=Confirmation(window=3 * HOUR))
+def test_silent_vantages_are_not_asked_every_few_minutes(folder: Path) -> None:
+    played = a_play(folder, MOVED, confirm=Confirmation(window=3 * HOUR))
     played.live(timedelta(hours=1, minutes=30))
     played.scene.view.publish(SILENT, MOVED)
 
@@ -371,8 +371,8 @@ def test_silent_vantages_are_not_asked_every_few_minutes(tmp_path: Path) -> None
 # ---- a new configuration
 
 
-def test_a_new_configuration_is_taken_over_and_used_at_once(tmp_path: Path, ear: Ear) -> None:
-    played = a_play(tmp_path, ear=ear)
+def test_a_new_configuration_is_taken_over_and_used_at_once(folder: Path, ear: Ear) -> None:
+    played = a_play(folder, ear=ear)
     played.settle()
     played.scene.add_server("web02").host("other.example")
     played.interval = 2 * HOUR
@@ -388,8 +388,8 @@ def test_a_new_configuration_is_taken_over_and_used_at_once(tmp_path: Path, ear:
     assert played.witness.closed == 1
 
 
-def test_a_broken_configuration_is_refused_with_all_its_problems(tmp_path: Path, ear: Ear) -> None:
-    played = a_play(tmp_path, ear=ear)
+def test_a_broken_configuration_is_refused_with_all_its_problems(folder: Path, ear: Ear) -> None:
+    played = a_play(folder, ear=ear)
     played.settle()
     played.load = failing_with(ConfigError(("file:1: one", "file:2: two")))
 
@@ -402,8 +402,8 @@ def test_a_broken_configuration_is_refused_with_all_its_problems(tmp_path: Path,
     assert played.witness.closed == 0
 
 
-def test_another_ledger_needs_a_restart(tmp_path: Path) -> None:
-    played = a_play(tmp_path)
+def test_another_ledger_needs_a_restart(folder: Path) -> None:
+    played = a_play(folder)
     played.load = with_another_ledger(played)
 
     played.daemon.reload()
@@ -415,8 +415,8 @@ def test_another_ledger_needs_a_restart(tmp_path: Path) -> None:
 # ---- observers
 
 
-def test_what_an_observer_gets_wrong_stops_nobody(tmp_path: Path) -> None:
-    played = a_play(tmp_path, MOVED)
+def test_what_an_observer_gets_wrong_stops_nobody(folder: Path) -> None:
+    played = a_play(folder, MOVED)
 
     class Broken(Witness):
         def pass_done(self, report: PassReport, context: PassContext) -> None:
@@ -435,8 +435,8 @@ def test_what_an_observer_gets_wrong_stops_nobody(tmp_path: Path) -> None:
     assert played.scene.plesk.switch(MOVED) is Switch.OFF
 
 
-def test_observers_that_cannot_be_opened_are_told_and_done_without(tmp_path: Path) -> None:
-    played = a_play(tmp_path, MOVED)
+def test_observers_that_cannot_be_opened_are_told_and_done_without(folder: Path) -> None:
+    played = a_play(folder, MOVED)
 
     def closed() -> tuple[()]:
         raise ConfigError("metrics.listen: the port is taken")

@@ -81,7 +81,13 @@ class Town:
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Town:
+def town(folder: Path) -> Town:
+    return Town(folder, "moved.example")
+
+
+@pytest.fixture
+def town_on_file(tmp_path: Path) -> Town:
+    """Its ledger is a file that tests destroy."""
     return Town(tmp_path, "moved.example")
 
 
@@ -363,7 +369,8 @@ def failed(town: Town, *errors: Any) -> None:
         town.scene.clock.move(HOUR)
 
 
-def test_an_unusable_ledger_is_told_once_though_it_cannot_remember_that(town: Town) -> None:
+def test_an_unusable_ledger_is_told_once_though_it_cannot_remember_that(town_on_file: Town) -> None:
+    town = town_on_file
     town.make_pass()
     ledger = town.scene.folder / "ledger.db"
     content = ledger.read_bytes()
@@ -377,7 +384,8 @@ def test_an_unusable_ledger_is_told_once_though_it_cannot_remember_that(town: To
     assert town.mail.told() == [[("changed", "moved.example")], [("failing", None)], [("recovered", None)]]
 
 
-def test_a_new_process_beside_an_unusable_ledger_tells_no_old_changes_when_it_works_again(town: Town) -> None:
+def test_a_new_process_beside_an_unusable_ledger_tells_no_old_changes_when_it_works_again(town_on_file: Town) -> None:
+    town = town_on_file
     town.make_pass()
     ledger = town.scene.folder / "ledger.db"
     content = ledger.read_bytes()
@@ -403,8 +411,8 @@ def test_a_pass_that_could_not_be_made_is_told_with_its_reason(town: Town, error
 # --- The digest, the test, and the rest of an observer -------------------------------------------
 
 
-def test_a_digest_goes_out_daily_and_counts(tmp_path: Path) -> None:
-    town = Town(tmp_path, "moved.example", digest=time(7))
+def test_a_digest_goes_out_daily_and_counts(folder: Path) -> None:
+    town = Town(folder, "moved.example", digest=time(7))
     for _ in range(48):
         town.make_pass()
         town.scene.clock.move(HOUR)

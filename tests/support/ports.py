@@ -52,10 +52,12 @@ __all__ = [
     "Plesk",
     "Scene",
     "Whim",
+    "keep_ledger_at",
     "mx",
 ]
 
 HOUR = timedelta(hours=1)
+_LEDGER_URL = "ledger-url"
 AT_ONCE = Confirmation(sightings=1, window=timedelta(0), unknown_provider_window=timedelta(0))
 PROVIDERS = ProviderTable(
     KnownExchange(pattern=NamePattern(pattern), kind=kind, provider=provider, is_certain=True)
@@ -320,6 +322,11 @@ class FakeSweep:
 # ---- All together
 
 
+def keep_ledger_at(folder: Path, url: str) -> None:
+    """Let the scenes in a folder keep their ledger elsewhere than in it."""
+    (folder / _LEDGER_URL).write_text(url)
+
+
 class Scene:
     """A hoster: panels, public DNS, a clock and a ledger in ``folder``, with what a pass works with."""
 
@@ -350,7 +357,9 @@ class Scene:
 
     @property
     def place(self) -> LedgerPlace:
-        return open_place(f"sqlite:///{self.folder / 'ledger.db'}", marker=self.folder / "ledger.db.marker")
+        elsewhere = self.folder / _LEDGER_URL
+        url = elsewhere.read_text() if elsewhere.exists() else f"sqlite:///{self.folder / 'ledger.db'}"
+        return open_place(url, marker=self.folder / "ledger.db.marker")
 
     @property
     def setup(self) -> Setup:
