@@ -3,6 +3,8 @@
 A first opinion comes from one vantage, which rotates over names and passes; the hosts it leads to are shared by all
 names and asked for once. All opinions come from every vantage, hosts included. No vantage is asked a question twice in
 a sweep, so what the first opinion heard is part of the others.
+
+First opinions about some names may come from memory, then from whichever vantage was heard; all others never do.
 """
 
 from __future__ import annotations
@@ -10,9 +12,8 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -23,34 +24,25 @@ from mailswitch.core.mx import (
     Addresses,
     HostAnswer,
     Indeterminate,
-    MXAnswer,
     NoAddress,
-    NoMX,
-    NoSuchDomain,
     NoSuchHost,
-    NullMX,
     Observation,
-    Published,
     Vantage,
     VantageCount,
 )
 from mailswitch.core.names import DomainName
 from mailswitch.lookup.client import Question, VantageClient
-from mailswitch.lookup.replies import Reply, Unreliable, host_answer, mx_answer
+from mailswitch.lookup.memory import AnswerMemory, SweepMemory
+from mailswitch.lookup.opinions import Answer, Meanings, Opinions
+from mailswitch.lookup.replies import Reply, host_answer
 from mailswitch.lookup.vantages import Codec, Timing, VantageSettings
 
 __all__ = ["VantageSweep", "VantageView", "open_public_view"]
 
 _HOST_TYPES = (dns.rdatatype.A, dns.rdatatype.AAAA)
+_MX_ONLY = (dns.rdatatype.MX,)
 
 _COMPLETE = 2
-
-
-@dataclass(frozen=True, slots=True)
-class _MXHeard:
-    mx: MXAnswer
-    canonical: tuple[DomainName, ...]
-    at: datetime
 
 
 class VantageSweep:
@@ -67,7 +59,9 @@ class VantageSweep:
         runner: asyncio.Runner,
         rotation: int,
         progress: Callable[[int], None] | None,
+        memory: SweepMemory,
     ) -> None:
+        self._memory = memory
         self._vantages = tuple(each.vantage for each in settings)
         self._clients = tuple(VantageClient(each, timing, remaining, codec) for each in settings)
         self._now = now
@@ -75,18 +69,25 @@ class VantageSweep:
         self._rotation = rotation
         self._progress = progress
         self._finished = 0
-        self._mx: dict[tuple[int, DomainName], _MXHeard] = {}
+        self._at: datetime | None = None
+        self._meanings = Meanings()
+        self._mx: tuple[dict[str, Answer], ...] = tuple({} for _ in settings)
+        """What each vantage answered about names, by their text, whose hash costs nothing."""
         self._hosts: dict[tuple[int, DomainName], HostAnswer] = {}
-        self._shared: dict[DomainName, HostAnswer] = {}
+        self._shared: dict[DomainName, tuple[int, HostAnswer]] = {}
+        self._remembered: set[tuple[int, DomainName]] = set()
 
-    def first_opinions(self, names: Iterable[DomainName]) -> dict[DomainName, Observation]:
+    def first_opinions(
+        self, names: Iterable[DomainName], *, remembered: Collection[DomainName] = frozenset()
+    ) -> dict[DomainName, Observation]:
         """Ask one vantage about each name; exchanges are shared by all names.
 
         An indeterminate MX answer is returned as it is; a host one vantage cannot tell is asked of the next one. Tells
-        the progress of MX answers, which are most of the work.
+        the progress of MX answers, which are most of the work. Those among ``remembered`` may come from memory.
         """
-        chosen = {name: self._choice(name) for name in names}
-        return self._runner.run(self._first_opinions(chosen))
+        old = frozenset(remembered)
+        chosen = {name: self._choice(name, rdtypes=_MX_ONLY if name in old else ()) for name in names}
+        return self._runner.run(self._first_opinions(chosen, old))
 
     def all_opinions(self, names: Iterable[DomainName]) -> dict[DomainName, tuple[Observation, ...]]:
         """Ask every vantage about each name, exchanges included; in configuration order."""
@@ -107,17 +108,21 @@ class VantageSweep:
 
     async def _first_opinions(self, chosen: Mapping[DomainName, int]) -> dict[DomainName, Observation]:
         await self._ask_mx(self._by_vantage(chosen.items()), self._tell)
-        hosts = dict.fromkeys(host for name, index in chosen.items() for host in self._leads_to(index, name))
+        hosts = self._meanings.hosts((name, self._mx[index][name.text]) for name, index in chosen.items())
         await self._ask_shared(hosts)
-        return {name: self._observation(index, name, self._shared.__getitem__) for name, index in chosen.items()}
+        opinions = [Opinions(vantage, self._meanings, self._shared.__getitem__) for vantage in self._vantages]
+        return {name: opinions[index].observation(name, self._mx[index][name.text]) for name, index in chosen.items()}
 
     async def _all_opinions(self, names: Sequence[DomainName]) -> dict[DomainName, tuple[Observation, ...]]:
-        everyone = range(len(self._vantages))
         await self._ask_mx([names] * len(self._vantages))
         await self._ask_hosts(
-            [tuple(dict.fromkeys(host for name in names for host in self._leads_to(each, name))) for each in everyone]
+            [tuple(self._meanings.hosts((name, heard[name.text]) for name in names)) for heard in self._mx]
         )
-        return {name: tuple(self._observation(each, name, self._own(each)) for each in everyone) for name in names}
+        opinions = [
+            (Opinions(vantage, self._meanings, self._own(index)), self._mx[index])
+            for index, vantage in enumerate(self._vantages)
+        ]
+        return {name: tuple(each.observation(name, heard[name.text]) for each, heard in opinions) for name in names}
 
     def _own(self, index: int) -> Callable[[DomainName], HostAnswer]:
         """What this very vantage said about hosts."""
@@ -127,17 +132,23 @@ class VantageSweep:
         """Ask each vantage for the MX of its names."""
 
         def take(index: int, question: Question, reply: Reply) -> None:
-            canonical = () if isinstance(reply, Unreliable) else reply.canonical
-            self._mx[index, question[0]] = _MXHeard(mx_answer(reply), canonical, self._now())
+            self._mx[index][question[0].text] = reply, self._moment()
             tell()
 
-        await self._spread(
-            [
-                [(name, dns.rdatatype.MX) for name in names if (index, name) not in self._mx]
-                for index, names in enumerate(wanted)
-            ],
-            take,
-        )
+        missing = [
+            [name for name in names if name.text not in heard] for names, heard in zip(wanted, self._mx, strict=True)
+        ]
+        await self._spread(missing, (dns.rdatatype.MX,), take)
+
+    def _moment(self) -> datetime:
+        """Return the time, the same until the event loop comes round: many answers arrive together."""
+        if self._at is None:
+            self._at = self._now()
+            asyncio.get_running_loop().call_soon(self._pass_on)
+        return self._at
+
+    def _pass_on(self) -> None:
+        self._at = None
 
     async def _ask_hosts(self, wanted: Sequence[Sequence[DomainName]]) -> None:
         """Ask each vantage for the addresses of its hosts."""
@@ -147,7 +158,7 @@ class VantageSweep:
         def take(index: int, question: Question, reply: Reply) -> None:
             replies[index, question] = reply
 
-        await self._spread([[(host, rdtype) for host in hosts for rdtype in _HOST_TYPES] for hosts in missing], take)
+        await self._spread(missing, _HOST_TYPES, take)
         for index, hosts in enumerate(missing):
             for host in hosts:
                 a, aaaa = (replies[index, (host, rdtype)] for rdtype in _HOST_TYPES)
@@ -165,35 +176,24 @@ class VantageSweep:
                     self._shared[host] = answer
             left = [host for host in left if _completeness(self._shared[host]) < _COMPLETE]
 
-    async def _spread(self, work: Sequence[Sequence[Question]], take: Callable[[int, Question, Reply], None]) -> None:
-        """Put each vantage's questions to it, all vantages side by side; none waits for another."""
+    async def _spread(
+        self,
+        work: Sequence[Sequence[DomainName]],
+        rdtypes: Sequence[dns.rdatatype.RdataType],
+        take: Callable[[int, Question, Reply], None],
+    ) -> None:
+        """Ask each vantage about its names, all vantages side by side; none waits for another."""
         async with asyncio.TaskGroup() as group:
-            for index, (client, questions) in enumerate(zip(self._clients, work, strict=True)):
-                if questions:
+            for index, (client, names) in enumerate(zip(self._clients, work, strict=True)):
+                if names:
+                    questions = ((name, rdtype) for name in names for rdtype in rdtypes)
                     group.create_task(client.ask_all(questions, partial(take, index)))
 
-    def _observation(self, index: int, name: DomainName, answer: Callable[[DomainName], HostAnswer]) -> Observation:
-        heard = self._mx[index, name]
-        return Observation(
-            name=name,
-            vantage=self._vantages[index],
-            at=heard.at,
-            mx=heard.mx,
-            hosts=tuple((host, answer(host)) for host in self._leads_to(index, name)),
-            canonical=heard.canonical,
-        )
-
-    def _leads_to(self, index: int, name: DomainName) -> tuple[DomainName, ...]:
-        """The hosts whose addresses decide where mail for ``name`` goes (RFC 5321 §5.1)."""
-        match self._mx[index, name].mx:
-            case Published(records=records):
-                return tuple(sorted({record.exchange for record in records if not record.exchange.is_root}))
-            case NoMX():
-                return (name,)
-            case NullMX() | NoSuchDomain() | Indeterminate():
-                return ()
-
-    def _choice(self, name: DomainName, turn: int = 0) -> int:
+    def _choice(self, name: DomainName, turn: int = 0, *, rdtypes: Iterable[int] = ()) -> int:
+        """Return whose turn it is; a vantage whose answer to one of the types is remembered, if there is one."""
+        holder = self._memory.holder(name, rdtypes) if rdtypes else None
+        if holder is not None:
+            return holder
         return (zlib.crc32(name.text.encode()) + self._rotation + turn) % len(self._vantages)
 
     def _by_vantage(self, chosen: Iterable[tuple[DomainName, int]]) -> list[list[DomainName]]:
@@ -218,7 +218,9 @@ class VantageView:
         codec: Codec,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
+        memory: AnswerMemory | None,
     ) -> None:
+        self._memory = memory
         self._settings = tuple(settings)
         self._codec = codec
         self._timing = timing
@@ -231,13 +233,17 @@ class VantageView:
         return tuple(each.vantage for each in self._settings)
 
     @contextmanager
-    def sweep(self, *, rotation: int, progress: Callable[[int], None] | None = None) -> Iterator[VantageSweep]:
+    def sweep(
+        self, *, rotation: int, progress: Callable[[int], None] | None = None, is_kept: bool = False
+    ) -> Iterator[VantageSweep]:
         """Open a sweep; its deadline runs from now.
 
         ``rotation`` shifts who gives the first opinion; ``progress`` is told how many names have their first opinion,
-        a number that only grows.
+        a number that only grows; with ``is_kept`` later sweeps may remember what this one hears.
         """
         end = self._monotonic() + self._timing.deadline.total_seconds()
+        keys = [each.key for each in self._settings]
+        memory = SweepMemory(self._memory, keys, now=self._now, is_kept=is_kept)
         with asyncio.Runner() as runner:
             yield VantageSweep(
                 settings=self._settings,
@@ -248,7 +254,9 @@ class VantageView:
                 runner=runner,
                 rotation=rotation,
                 progress=progress,
+                memory=memory,
             )
+        memory.keep()
 
 
 def open_public_view(
@@ -257,17 +265,18 @@ def open_public_view(
     now: Callable[[], datetime],
     monotonic: Callable[[], float] = time.monotonic,
     codec: Codec = Codec.FAST,
+    memory: AnswerMemory | None = None,
 ) -> VantageView:
     """Return the public view that the vantages are together; nothing is asked before a sweep.
 
-    ``now`` gives aware UTC moments, ``monotonic`` seconds for the deadline.
+    ``now`` gives aware UTC moments, ``monotonic`` seconds for the deadline. Without ``memory`` all is asked anew.
 
     Raises:
         ResolverError: there is no vantage.
     """
     if not vantages:
         raise ResolverError("public DNS cannot be asked: no vantage is configured; add one under dns.vantages")
-    return VantageView(vantages, timing, codec, now, monotonic)
+    return VantageView(vantages, timing, codec, now, monotonic, memory)
 
 
 def _completeness(answer: HostAnswer) -> int:
