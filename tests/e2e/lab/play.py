@@ -1,0 +1,319 @@
+"""What a scenario does in the lab: host names, publish, hand in mail, run the installed program, and count."""
+
+from __future__ import annotations
+
+import json
+import smtplib
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mailswitch.core.domain import Switch
+from mailswitch.simulation.certificates import self_signed
+from mailswitch.simulation.world_file import parse_world
+from tests.e2e.lab import mta, places
+from tests.e2e.lab.lab import Lab
+from tests.e2e.lab.mailboxes import ID_FIELD
+from tests.e2e.lab.panel import CERTIFICATE, PORT, READY, STATE, MailPanel
+from tests.e2e.lab.tally import Row, Sent, Tally, tally
+from tests.e2e.lab.waiting import Broken, until
+
+__all__ = ["ALL", "INSIDE", "OUTSIDE", "SUBMISSION", "WEB_FORM", "Mail", "Play", "Theatre"]
+
+WEB_FORM, SUBMISSION, OUTSIDE = "web form", "submission", "outside"
+INSIDE = (WEB_FORM, SUBMISSION)
+"""A co-tenant's ways to send."""
+ALL = (*INSIDE, OUTSIDE)
+
+_ROOT = Path(__file__).parents[3]
+_KEY = "0b6b2f9c-1f64-4b0f-8a52-5d0f6f0f6a11"
+_SETTLING_SECONDS = 45.0
+_SILENCE_SECONDS = 3.0
+"""With empty queues everywhere, what was not found for so long is nowhere."""
+_WEB_USER = 33
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """Messages to hand in: one to each name by each way."""
+
+    to: tuple[str, ...]
+    rightful: tuple[str, ...]
+    by: tuple[str, ...] = ALL
+    user: str = "info"
+
+
+@dataclass(slots=True)
+class Theatre:
+    """What all plays share: the lab, the installed program, and the table that grows."""
+
+    lab: Lab
+    program: Path
+    rows: list[Row] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    last_number: int = 0
+
+    def next_number(self, scenario: str) -> str:
+        """Return an id that no other message bears."""
+        self.last_number += 1
+        return f"{scenario.replace(' ', '-')}.{self.last_number:05}"
+
+
+def tell(text: str) -> None:
+    """Print lines at once: what is read is a log that grows."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+class Play:
+    """One scenario on a Plesk server of its own making: fresh panel, fresh ledger, the lab's mail server."""
+
+    def __init__(self, theatre: Theatre, scenario: str, title: str) -> None:
+        self.theatre = theatre
+        self.lab = theatre.lab
+        self.scenario = scenario
+        self.title = title
+        self.folder = theatre.lab.work / "plays" / scenario.replace(" ", "-")
+        self._panel: subprocess.Popen[bytes] | None = None
+
+    # ---- the panel
+
+    def host(self, *domains: Mapping[str, object], config: Mapping[str, object] | None = None) -> None:
+        """Have the panel host these names, beside those that always are, and write the program's configuration."""
+        self.folder.mkdir(parents=True)
+        identity = self_signed("Plesk", "plesk.hoster.example")
+        identity.write(self.folder / CERTIFICATE)
+        self._populate(domains)
+        (self.folder / "panel.key").touch(mode=0o600)
+        (self.folder / "panel.key").write_text(f"{_KEY}\n")
+        self.configure(identity.fingerprint, config or {})
+        self._panel = self.lab.plesk.spawn(
+            sys.executable,
+            "-m",
+            "tests.e2e.lab.panel",
+            "serve",
+            self.folder,
+            log=f"panel-{self.scenario}",
+            variables={"PYTHONPATH": str(_ROOT)},
+        )
+        until(
+            "the panel answers",
+            (self.folder / READY).exists,
+            told=lambda: self.lab.plesk.log(f"panel-{self.scenario}").read_text(errors="replace")[-3000:],
+        )
+
+    def _populate(self, domains: Iterable[Mapping[str, object]]) -> None:
+        always = [{"name": name} for name in (places.COTENANT, *places.FILLERS)]
+        listed = [{"mail": "on", "created": "2015-05-05", **domain} for domain in (*always, *domains)]
+        first, second = places.ADDRESSES[places.PLESK]
+        server = {
+            "name": "plesk",
+            "addresses": [first, second, {"private": places.NAT_PRIVATE, "public": places.NAT_PUBLIC}],
+            "domains": listed,
+        }
+        world = parse_world(yaml.safe_dump({"servers": [server]}))
+        MailPanel.create(self.folder / STATE, world.servers[0], secret_key=_KEY, key_address="127.0.0.1")
+
+    def configure(self, fingerprint: str, more: Mapping[str, object]) -> None:
+        """Write the configuration, ``more`` laid over its sections."""
+        value: dict[str, Any] = {
+            "mode": "report",
+            "ledger": f"sqlite:///{self.folder}/ledger.db",
+            "servers": [
+                {
+                    "name": "plesk",
+                    "panel": "xml-api",
+                    "url": f"https://127.0.0.1:{PORT}",
+                    "secret_key_file": "panel.key",
+                    "tls": {"fingerprint_sha256": fingerprint},
+                }
+            ],
+            "dns": {
+                "vantages": [
+                    {"name": name, "operator": name.capitalize(), "address": self.lab.hosts[name].address}
+                    for name in places.RESOLVERS
+                ],
+            },
+            "policy": {"providers": [{"pattern": "*.provider.example", "kind": "mailbox", "provider": "Provider"}]},
+            # What takes a day on the internet takes three passes here; everything else is as shipped.
+            "confirm": {"sightings": 3, "window": "0s", "unknown_provider_window": "0s"},
+            # A handful of names moves here, which is most of the server.
+            "limits": {"changes": 100, "share": "100%", "unknown_share": "100%"},
+        }
+        for key, section in more.items():
+            value[key] = {**value.get(key, {}), **section} if isinstance(section, dict) else section
+        (self.folder / "mailswitch.yaml").write_text(yaml.safe_dump(value, sort_keys=False))
+
+    def close(self) -> None:
+        """Stop the panel; the mail server goes on."""
+        if self._panel is not None:
+            self._panel.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._panel.wait(timeout=10)
+            self._panel.kill()
+            self._panel.wait()
+
+    @property
+    def panel(self) -> MailPanel:
+        """The panel's state, to look at and to meddle with."""
+        return MailPanel(self.folder / STATE)
+
+    def write_tables(self) -> None:
+        """Have the panel write Postfix's tables after somebody changed something in it."""
+        done = self.lab.plesk.try_run(
+            sys.executable,
+            "-m",
+            "tests.e2e.lab.panel",
+            "write",
+            self.folder,
+            variables={"PYTHONPATH": str(_ROOT)},
+        )
+        if done.returncode != 0:
+            raise Broken(f"the panel could not write Postfix's tables:\n{done.stderr[-2000:]}")
+
+    # ---- the program
+
+    def run(self, *words: str, codes: tuple[int, ...] = (0,)) -> str:
+        """Run the installed program on the Plesk server, and return what it printed."""
+        config = self.folder / "mailswitch.yaml"
+        done = self.lab.plesk.try_run(self.theatre.program, "--config", config, *words, seconds=120)
+        if done.returncode not in codes:
+            raise Broken(f"mailswitch {' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def json(self, *words: str, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
+        """Run it with ``--format json``."""
+        found: dict[str, Any] = json.loads(self.run(*words, "--format", "json", codes=codes))
+        return found
+
+    def passes(self, count: int) -> dict[str, Any]:
+        """Make passes that apply what is due, and return the last one's report."""
+        for _ in range(count - 1):
+            self.run("once", "--apply")
+        return self.json("once", "--apply")
+
+    def entry(self, report: Mapping[str, Any], name: str) -> dict[str, Any]:
+        """Return what a report says of one name."""
+        for server in report["servers"]:
+            for domain in server["domains"]:
+                if domain["name"] == name:
+                    found: dict[str, Any] = domain
+                    return found
+        raise Broken(f"the report has no {name}")
+
+    def check(self, is_so: object, what: str) -> None:
+        """Say that something is as it must be, or end."""
+        if not is_so:
+            raise Broken(f"{self.scenario}: not so: {what}")
+        tell(f"   ok  {what}")
+
+    def check_switches(self, to: Switch, *names: str) -> None:
+        """Check how switches stand at the panel."""
+        found = {name: self.panel.switch_of(name) for name in names}
+        self.check(set(found.values()) == {to}, f"{', '.join(names)}: {to.value}")
+
+    def check_held(self, report: Mapping[str, Any], name: str, *codes: str) -> None:
+        """Check that a name is held, for these reasons among others."""
+        entry = self.entry(report, name)
+        reasons = {reason["code"] for reason in entry["reasons"]} | {entry["route"]}
+        is_held = entry["decision"] in {"hold", "keep"} and set(codes) <= reasons
+        self.check(is_held, f"{name}: {entry['decision']} ({', '.join(sorted(reasons))}), as expected")
+
+    def remark(self, text: str) -> None:
+        """Print something, and put it below the table."""
+        tell(f"   {text}")
+        self.theatre.remarks.append(f"{self.scenario}: {text}")
+
+    # ---- mail
+
+    def step(self, name: str, *mails: Mail, is_promised: bool = False, **expected: int) -> Row:
+        """Hand in messages, wait until all have come to rest, and add a row to the table."""
+        sent = [message for mail in mails for message in self.hand_in(mail)]
+        self.settle(sent)
+        wanted = Tally(**expected) if expected else Tally(rightly=len(sent))
+        return self.count(name, sent, expected=wanted, is_promised=is_promised)
+
+    def count(self, name: str, sent: Iterable[Sent], *, expected: Tally, is_promised: bool) -> Row:
+        """Count messages that have come to rest, and add a row to the table."""
+        counted = tally(sent, self.lab.mailboxes.found())
+        row = Row(scenario=self.scenario, step=name, expected=expected, found=counted, is_promised=is_promised)
+        self.theatre.rows.append(row)
+        counts = ", ".join(f"{getattr(counted, word)} {word}" for word in ("rightly", "abandoned", "bounced", "lost"))
+        tell(f"   {name}: {counted.sent} sent, {counts}")
+        for problem in row.problems:
+            tell(f"   WRONG  {problem}")
+        return row
+
+    def hand_in(self, mail: Mail) -> list[Sent]:
+        """Hand in messages, and return them."""
+        handed = []
+        for name in mail.to:
+            for way in mail.by:
+                message = Sent(
+                    number=self.theatre.next_number(self.scenario),
+                    sender=way,
+                    recipient=f"{mail.user}@{name}",
+                    rightful=frozenset(mail.rightful),
+                )
+                send(self.lab, message)
+                handed.append(message)
+        return handed
+
+    def settle(self, sent: Iterable[Sent]) -> None:
+        """Wait until every message is in a mailbox or sent back, and nothing waits in any queue."""
+        numbers = {message.number for message in sent}
+        deadline = time.monotonic() + _SETTLING_SECONDS
+        quiet_since: float | None = None
+        while time.monotonic() < deadline:
+            found = self.lab.mailboxes.found()
+            is_quiet = not any(mta.queued(self.lab.hosts[name]) for name in places.MAIL_HOSTS)
+            if is_quiet and numbers <= found.copies.keys() | found.bounces.keys():
+                return
+            quiet_since = (quiet_since or time.monotonic()) if is_quiet else None
+            if quiet_since is not None and time.monotonic() - quiet_since > _SILENCE_SECONDS:
+                return
+            time.sleep(0.1)
+
+
+def send(lab: Lab, message: Sent) -> None:
+    """Hand in one message the way its sender does.
+
+    A refusal at the door is the sender's to know of, as a mail program shows it: here it is written down as a bounce
+    by the mail server, which takes everything that a customer who is logged in hands in.
+    """
+    match message.sender:
+        case "web form":
+            user = [f"--reuid={_WEB_USER}", f"--regid={_WEB_USER}", "--clear-groups"]
+            sender = f"info@{places.COTENANT}"
+            lab.plesk.run("setpriv", *user, "--", "sendmail", "-t", "-f", sender, given=_text(message, sender))
+        case "submission":
+            _submit(lab, message)
+        case "outside":
+            sender = f"info@{places.OUTSIDER}"
+            lab.hosts[places.SENDER].run("sendmail", "-t", "-f", sender, given=_text(message, sender))
+        case way:
+            raise ValueError(way)
+
+
+def _text(message: Sent, sender: str) -> str:
+    mail = EmailMessage()
+    mail["From"], mail["To"] = sender, message.recipient
+    mail["Subject"] = f"{message.sender} {message.number}"
+    mail[ID_FIELD] = message.number
+    mail.set_content(f"Message {message.number}.\n")
+    return mail.as_string()
+
+
+def _submit(lab: Lab, message: Sent) -> None:
+    sender = f"info@{places.COTENANT}"
+    with smtplib.SMTP(lab.plesk.address, 587, local_hostname="laptop", timeout=30) as session:
+        session.login(sender, "customer")
+        session.sendmail(sender, [message.recipient], _text(message, sender))
