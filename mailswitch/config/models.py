@@ -28,7 +28,25 @@ __all__ = [
     "RootSection",
     "ScheduleSection",
     "VantageSection",
+    "VantageTlsSection",
 ]
+
+
+class VantageTlsSection(fields.Section):
+    """How a resolver's certificate is checked, with `tls://`: by default the system's authorities, and the address."""
+
+    server_name: fields.Name | None = Field(
+        default=None, description="The name the certificate has to bear instead of the address: `dns.example.net`."
+    )
+    ca_file: fields.FilePath | None = Field(
+        default=None,
+        description="PEM file with the authorities to trust instead of the system's; relative to this file.",
+    )
+    fingerprint_sha256: fields.Fingerprints = Field(
+        default_factory=tuple,
+        description="SHA-256 fingerprint of a self-signed certificate, or a list of them: 64 hexadecimal digits, "
+        "with or without colons. Nothing else is checked then.",
+    )
 
 
 class VantageSection(fields.Section):
@@ -40,7 +58,11 @@ class VantageSection(fields.Section):
     )
     address: fields.Resolver = Field(
         description="IP address, by default UDP and port 53: `9.9.9.10`, `9.9.9.10:53`, `[2620:fe::10]:53`, "
-        "`tcp://9.9.9.10`. Use services that do not filter; `tls://` is not yet available."
+        "`tcp://9.9.9.10`, `tls://9.9.9.10` (port 853). Use services that do not filter. Over TLS nothing is "
+        "ever asked in plain text."
+    )
+    tls: VantageTlsSection = Field(
+        default_factory=VantageTlsSection, description="How its certificate is checked, with `tls://`; see below."
     )
 
     @property
@@ -75,7 +97,7 @@ class DnsSection(fields.Section):
         "the vantage's round trips say.",
     )
     tries: int = Field(
-        default=3, ge=1, le=10, description="Attempts at one question before a vantage counts as silent."
+        default=4, ge=1, le=10, description="Attempts at one question before a vantage counts as silent."
     )
     deadline: fields.PositiveDuration = Field(
         default=timedelta(minutes=30), description="How long all lookups of one pass may take; what is left is unknown."

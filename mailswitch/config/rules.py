@@ -117,6 +117,11 @@ def _dns(root: Any) -> Found:
     here = ("dns", "vantages")
     yield from _twice(vantages, here, "name", str.casefold, "another vantage has this name")
     yield from _twice(vantages, here, "address", _endpoint_key, "another vantage is asked at this address")
+    for place, keys in vantages:
+        tls = section(keys, "tls")
+        yield from _tls((*here, place, "tls"), tls)
+        if tls and not str(keys.get("address", "tls://")).strip().lower().startswith("tls://"):
+            yield (*here, place, "tls"), "the address is not asked over TLS: write tls:// before it, or remove this"
     written = dns.get("quorum", "2")
     if not (isinstance(written, str) and written.isascii() and written.isdigit() and len(written) < 10):
         return

@@ -274,6 +274,10 @@ def _ca_files(document: Document, base: Path) -> list[Problem]:
     places: list[tuple[tuple[str | int, ...], Any]] = [
         (("servers", place, "tls", "ca_file"), rules.section(keys, "tls").get("ca_file")) for place, keys in servers
     ]
+    vantages = rules.entries(rules.section(document.value, "dns"), "vantages")
+    places += [
+        (("dns", "vantages", at, "tls", "ca_file"), rules.section(keys, "tls").get("ca_file")) for at, keys in vantages
+    ]
     webhook = rules.section(rules.section(document.value, "notify"), "webhook")
     places.append((("notify", "webhook", "ca_file"), webhook.get("ca_file")))
     problems = []

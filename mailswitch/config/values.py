@@ -39,7 +39,6 @@ _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?|\.[0-9]{1,6})\s?(%?)\Z")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}\Z")
 _VERSION = re.compile(r"[0-9]{1,5}(?:\.[0-9]{1,5}){1,3}\Z")
 _BRACKETED = re.compile(r"\[([^\[\]]*)\](?::([0-9]+))?\Z")
-_DNS_PORT = 53
 
 
 class Codec(StrEnum):
@@ -54,6 +53,12 @@ class Transport(StrEnum):
 
     UDP = "udp"
     TCP = "tcp"
+    TLS = "tls"
+
+    @property
+    def port(self) -> int:
+        """The port that goes without saying (RFC 1035 §4.2, RFC 7858 §3.1)."""
+        return 853 if self is Transport.TLS else 53
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +70,9 @@ class Endpoint:
     port: int
 
     def __str__(self) -> str:
-        """Return the endpoint as it is written in configurations; udp and port 53 go without saying."""
+        """Return the endpoint as it is written in configurations; udp and the usual port go without saying."""
         scheme = "" if self.transport is Transport.UDP else f"{self.transport}://"
-        if self.port == _DNS_PORT:
+        if self.port == self.transport.port:
             return f"{scheme}{self.address}"
         host = f"[{self.address}]" if self.address.version == 6 else f"{self.address}"
         return f"{scheme}{host}:{self.port}"
@@ -141,12 +146,12 @@ def address_or_network(text: str) -> Address | Network:
 
 
 def endpoint(text: str) -> Endpoint:
-    """Return a resolver's place: ``9.9.9.10``, ``9.9.9.10:53``, ``2620:fe::10``, ``[2620:fe::10]:53``, ``tcp://…``."""
+    """Return a resolver's place: ``9.9.9.10``, ``[2620:fe::10]:53``, ``tcp://9.9.9.10``, ``tls://9.9.9.10:853``."""
     scheme, separator, rest = text.strip().rpartition("://")
-    if scheme.lower() == "tls":
-        raise ValueError("asks for TLS, which is not yet available in this version: write the address alone or tcp://")
     if separator and scheme.lower() not in list(Transport):
-        raise ValueError("has an unknown scheme: write the address alone, tcp:// or udp://")
+        raise ValueError("has an unknown scheme: write the address alone, tls://, tcp:// or udp://")
+    if "#" in rest or "@" in rest:
+        raise ValueError("names a host beside the address: write the address alone, and the name as tls.server_name")
     found = _BRACKETED.match(rest)
     if found is not None:
         host, port = found[1], found[2]
@@ -159,7 +164,7 @@ def endpoint(text: str) -> Endpoint:
     except ValueError as error:
         raise ValueError("is no IP address: a resolver is named by its address, such as 9.9.9.10") from error
     transport = Transport(scheme.lower()) if separator else Transport.UDP
-    return Endpoint(transport=transport, address=place, port=_port(port) if port is not None else _DNS_PORT)
+    return Endpoint(transport=transport, address=place, port=_port(port) if port is not None else transport.port)
 
 
 def panel_url(text: str) -> str:

@@ -31,7 +31,7 @@ dns:
   quorum: 3
   vantages:
     - {name: a, address: resolver.example}
-    - {name: a, address: "tls://9.9.9.9"}
+    - {name: a, address: "tls://9.9.9.9#dns.quad9.net"}
 policy:
   routes: {here: turn-off, gatewai: hold}
   sightings: 3
@@ -69,8 +69,8 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file(problems_in: Pro
         "17: dns.vantages: a quorum of 3 needs as many operators, and the vantages have 1 operator",
         "18: dns.vantages[0].address: 'resolver.example' is no IP address: a resolver is named by its address, "
         "such as 9.9.9.10",
-        "19: dns.vantages[1].address: 'tls://9.9.9.9' asks for TLS, which is not yet available in this version: "
-        "write the address alone or tcp://",
+        "19: dns.vantages[1].address: 'tls://9.9.9.9#dns.quad9.net' names a host beside the address: write the address "
+        "alone, and the name as tls.server_name",
         "19: dns.vantages[1].name: another vantage has this name",
         "21: policy.routes.gatewai: 'gatewai' is not one of no-domain, no-mail, here, unknown, backup-here, forwarder, "
         "gateway, parked, dangling, elsewhere, implicit-here, implicit-elsewhere (did you mean 'gateway'?)",
@@ -326,4 +326,43 @@ def test_a_password_in_a_file_open_to_every_user_is_a_problem(problems_in: Probl
 
     assert problems_in(SERVERS + "ledger: postgresql://u:hunter2@h/d\n") == [
         "2: ledger: the password here is open to every user: chmod o= this file"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("vantage", "told"),
+    [
+        (
+            '{name: a, address: "9.9.9.9", tls: {server_name: dns.quad9.net}}',
+            "tls: the address is not asked over TLS: write tls:// before it, or remove this",
+        ),
+        (
+            f'{{name: a, address: "tls://9.9.9.9", tls: {{server_name: a.example, fingerprint_sha256: {"ab" * 32}}}}}',
+            "tls.server_name: with fingerprint_sha256 nothing else is checked: remove one of them",
+        ),
+        (
+            '{name: a, address: "tls://9.9.9.9", tls: {verify: false}}',
+            "tls.verify: unknown key 'verify'",
+        ),
+    ],
+    ids=["plain", "pin-and-name", "unverified"],
+)
+def test_a_vantage_s_certificate_is_checked_in_one_way_or_not_spoken_of(
+    problems_in: Problems, vantage: str, told: str
+) -> None:
+    other = "{name: b, address: 1.1.1.1}"
+    found = problems_in(f"servers: [{{name: w, panel: local}}]\ndns:\n  vantages:\n    - {vantage}\n    - {other}\n")
+
+    assert len(found) == 1
+    assert found[0].startswith(f"4: dns.vantages[0].{told}")
+
+
+def test_a_vantage_s_authorities_are_looked_for(problems_in: Problems, tmp_path: Path) -> None:
+    found = problems_in(
+        "servers: [{name: w, panel: local}]\n"
+        "dns: {vantages: [{name: a, address: 'tls://9.9.9.9', tls: {ca_file: no.pem}}, {name: b, address: 1.1.1.1}]}\n"
+    )
+
+    assert found == [
+        f"2: dns.vantages[0].tls.ca_file: the file {tmp_path}/no.pem cannot be read: No such file or directory"
     ]

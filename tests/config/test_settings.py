@@ -50,7 +50,8 @@ dns:
   vantages:
     - {name: a, operator: Alpha, address: "127.0.0.1:5301"}
     - {name: b, address: "tcp://[::1]:5302"}
-    - {name: c, operator: Gamma, address: 192.0.2.1}
+    - {name: c, operator: Gamma, address: "tls://192.0.2.1", tls: {ca_file: ca.pem, server_name: DNS.example.net}}
+    - {name: d, address: "tls://192.0.2.2:443", tls: {fingerprint_sha256: "PIN"}}
   timeout: 1s
   tries: 2
   deadline: 20m
@@ -66,7 +67,7 @@ policy:
 confirm: {sightings: 5, window: 2d, unknown_provider_window: 1d12h, new_domain_age: 0s}
 limits: {changes: 0, share: 25%, unknown_share: 1}
 schedule: {interval: 30m, jitter: 0s}
-"""
+""".replace("PIN", "AB:" * 31 + "AB")
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_only_servers_are_needed_and_the_rest_has_its_documented_default(load_ya
     found = load_yaml(LOCAL)
 
     assert (found.mode, found.ledger) == (Mode.REPORT, "sqlite:////var/lib/mailswitch/ledger.db")
-    assert (found.dns.quorum, found.dns.timeout, found.dns.tries) == (2, timedelta(seconds=3), 3)
+    assert (found.dns.quorum, found.dns.timeout, found.dns.tries) == (2, timedelta(seconds=3), 4)
     assert (found.schedule.interval, found.schedule.jitter) == (timedelta(hours=1), timedelta(minutes=10))
     server = found.servers[0]
     assert (server.plesk, server.read_timeout, server.chunk) == (Path("/usr/sbin/plesk"), timedelta(minutes=5), 250)
@@ -113,12 +114,26 @@ def test_every_key_of_dns_is_taken(full: Settings) -> None:
 
     assert (dns.quorum, dns.timeout, dns.tries) == (3, timedelta(seconds=1), 2)
     assert (dns.deadline, dns.concurrency, dns.rate) == (timedelta(minutes=20), 10, 5)
-    assert [str(vantage.address) for vantage in dns.vantages] == ["127.0.0.1:5301", "tcp://[::1]:5302", "192.0.2.1"]
+    assert [str(vantage.address) for vantage in dns.vantages] == [
+        "127.0.0.1:5301",
+        "tcp://[::1]:5302",
+        "tls://192.0.2.1",
+        "tls://192.0.2.2:443",
+    ]
     assert [(one.vantage.operator, one.vantage.address) for one in dns.vantages] == [
         ("Alpha", ipaddress.ip_address("127.0.0.1")),
         ("b", ipaddress.ip_address("::1")),
         ("Gamma", ipaddress.ip_address("192.0.2.1")),
+        ("d", ipaddress.ip_address("192.0.2.2")),
     ]
+
+
+def test_how_a_vantage_s_certificate_is_checked_is_taken(full: Settings, tmp_path: Path) -> None:
+    plain, _, named, pinned = (vantage.tls for vantage in full.dns.vantages)
+
+    assert (plain.ca_file, plain.server_name, plain.fingerprint_sha256) == (None, None, ())
+    assert (named.ca_file, named.server_name) == (tmp_path / "ca.pem", DomainName("dns.example.net"))
+    assert pinned.fingerprint_sha256 == ("ab" * 32,)
 
 
 def test_a_servers_policy_lies_over_the_general_one(full: Settings) -> None:

@@ -98,7 +98,7 @@ def test_everything_commented_out_in_the_sample_is_valid_too(key_file: Path) -> 
     found = load_text(switched_on(), origin="example", base=key_file.parent, environ={})
 
     assert [server.name for server in found.servers] == ["local", "web01"]
-    assert len(found.dns.vantages) == 4
+    assert len(found.dns.vantages) == 5
 
 
 def test_the_sample_names_every_key_but_alternatives() -> None:
@@ -121,7 +121,8 @@ def test_the_sample_names_every_key_but_alternatives() -> None:
             "secret_key_env", "secret_key_credential", "login", "password_file", "password_env", "password_credential",
             "plesk", "tls.ca_file", "tls.server_name", "tls.verify",
         )
-    } | {f"notify.webhook.{key}" for key in ("secret_env", "secret_credential", "ca_file")}  # fmt: skip
+    } | {f"dns.vantages[].tls.{key}" for key in ("ca_file", "fingerprint_sha256")} | {
+        f"notify.webhook.{key}" for key in ("secret_env", "secret_credential", "ca_file")}  # fmt: skip
     assert all(key.rpartition(".")[2] in example_text() for key in missing if key != "servers[].plesk")
 
 
