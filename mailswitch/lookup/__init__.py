@@ -1,6 +1,7 @@
 """Public DNS from several vantages; imports core, and dnspython for messages.
 
-``vantages`` says whom to ask and how patiently; ``survey`` sweeps over many names; ``client`` asks one vantage nothing
+``vantages`` says whom to ask and how patiently; ``survey`` opens a ``sweep`` over many names, with the ``memory`` of
+former ones (kept as a ``memory_file``); ``opinions`` makes observations of answers; ``client`` asks one vantage nothing
 twice and follows CNAMEs; ``window`` keeps many of its questions (``inquiry``) under way through its ``ports``, as its
 ``pacing`` allows; ``queries`` writes and ``fast_codec`` reads the usual packets, ``wire`` and ``answers`` all others;
 ``replies`` holds what they mean. ``probe`` is for ``doctor``.

@@ -51,6 +51,11 @@ class VantageSettings:
             raise ValueError(f"port {self.port} of vantage {self.name!r} is not within 1-65535")
 
     @property
+    def key(self) -> str:
+        """What tells the answers of this vantage from those of others, whatever it is called; without a space."""
+        return f"{self.transport}://{self.address}#{self.port}"
+
+    @property
     def vantage(self) -> Vantage:
         """The vantage as observations name it."""
         return Vantage(name=self.name, operator=self.operator, address=self.address)
