@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -16,6 +16,7 @@ from mailswitch.lookup.inquiry import Inquiry
 from mailswitch.lookup.pacing import Standing
 from mailswitch.lookup.queries import wire_form
 from mailswitch.lookup.replies import Reply, Unfinished, Unreliable
+from mailswitch.lookup.strays import Stray
 from mailswitch.lookup.streams import Streams
 from mailswitch.lookup.vantages import Codec, Timing, VantageSettings
 from mailswitch.lookup.window import Window
@@ -73,6 +74,11 @@ class VantageClient:
     def strays(self) -> int:
         """What came and was passed over: late, doubled, forged, or answers to something else."""
         return self._standing.strays.total()
+
+    @property
+    def stray_counts(self) -> Mapping[Stray, int]:
+        """The same by kind."""
+        return self._standing.strays
 
     async def ask_all(self, questions: Iterable[Question], tell: Callable[[Question, Reply], None]) -> None:
         """Ask for MX, A or AAAA of names, and follow CNAME chains to their ends; ``tell`` each answer as it comes."""

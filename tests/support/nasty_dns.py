@@ -48,6 +48,8 @@ def _silent(_: bytes) -> Datagrams:
 class NastyDNS:
     """Answers each UDP query with the datagrams that ``udp`` makes of it, each TCP query with the octets of ``tcp``.
 
+    ``port`` is that of another server over TCP, beside which this one answers over UDP only.
+
     ``tcp`` gives the raw stream, length included; None keeps the connection open and silent, empty octets close it.
     """
 
@@ -55,13 +57,15 @@ class NastyDNS:
         self,
         udp: Callable[[bytes], Datagrams] = _silent,
         tcp: Callable[[bytes], bytes | None] = lambda _: None,
+        *,
+        port: int | None = None,
     ) -> None:
         self._udp_answer, self._tcp_answer = udp, tcp
         self.udp_queries: list[bytes] = []
         self.tcp_queries: list[bytes] = []
         self.sources: list[tuple[str, int]] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
+        self.port: int = self._listener.getsockname()[1] if port is None else port
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._udp.bind(("127.0.0.1", self.port))
         self._other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
