@@ -185,6 +185,10 @@ class Vantage:
     """Who runs it: a quorum counts operators, not resolvers."""
     address: Address | None = field(default=None, compare=False)
     """Where it is asked; one of a server's own addresses is no public view of that server's domains."""
+    is_authoritative: bool = field(default=False, compare=False)
+    """The domain's own name servers, whoever and wherever they are."""
+    is_required: bool = field(default=False, compare=False)
+    """Nothing is turned off without its word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

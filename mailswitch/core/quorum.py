@@ -2,7 +2,8 @@
 
 One vantage is enough for a route that changes nothing. A change takes a quorum of vantages of different operators; a
 vantage that cannot answer leaves it to the others, one that sees something else stops a turn-off and is noted for a
-turn-on.
+turn-on. The domain's own name servers are a vantage like any other; where their word is required, their silence stops a
+turn-off too. It never stops a turn-on: mail is being refused meanwhile.
 """
 
 from __future__ import annotations
@@ -106,8 +107,14 @@ def _agreed(
 ) -> Finding:
     # Who sees an exchange of ours and cannot tell the rest answers all the same: mail may come here.
     dissent = [one for one in opinions if one.route is not route and (one.route is not Route.UNKNOWN or one.is_here)]
-    if dissent and tendency(route) is Verdict.TURN_OFF:
-        return _unknown(opinions, f"the vantages disagree: {_views([*by_route[route], *dissent])}")
+    if tendency(route) is Verdict.TURN_OFF:
+        if dissent:
+            return _unknown(opinions, f"the vantages disagree: {_views([*by_route[route], *dissent])}")
+        silent = [one for one in opinions if one.vantage.is_required and one.route is Route.UNKNOWN]
+        if silent:
+            return _unknown(
+                opinions, f"{by_route[route][0].because}, but not confirmed as required ({_silences(silent)})"
+            )
     notes = (Reason(code="dissent", text=f"not every vantage agrees: {_views(dissent)}"),) if dissent else ()
     return _found(opinions, route, by_route[route], quorum, notes)
 

@@ -115,8 +115,10 @@ def _combined(one: Reply, other: Reply) -> Reply | None:
             return replace(one, addresses=found | more, ttl=min(one.ttl, other.ttl))
         case Found(mx=mx), Found(mx=same) if mx == same and not one.addresses and not other.addresses:
             return replace(one, ttl=max(one.ttl, other.ttl))
-        case (Nothing(), Nothing()) | (NotThere(), NotThere()):
-            return replace(one, ttl=min(one.ttl, other.ttl))
+        case Nothing(ttl=ttl), Nothing(ttl=same_ttl):
+            return Nothing(ttl=min(ttl, same_ttl))
+        case NotThere(ttl=ttl), NotThere(ttl=same_ttl):
+            return NotThere(ttl=min(ttl, same_ttl))
         case Unfinished(canonical=chain), Unfinished(canonical=same_chain) if chain == same_chain:
             return replace(one, ttl=min(one.ttl, other.ttl))
         case Unreliable(), _:

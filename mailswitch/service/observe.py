@@ -19,7 +19,7 @@ from mailswitch.core.providers import ProviderTable
 from mailswitch.core.quorum import Finding, finding_of, unasked
 from mailswitch.core.reports import ServerError
 from mailswitch.core.route import opinion_of
-from mailswitch.service.ports import Panel, PublicView, Sweep
+from mailswitch.service.ports import Panel, PublicView, Sweep, VantageCount
 from mailswitch.service.setup import ManagedServer
 
 __all__ = ["Answered", "Progress", "Scope", "Sighted", "look", "read_inventories"]
@@ -123,10 +123,7 @@ def look(
         )
         every = sweep.all_opinions(sorted(doubtful))
         observations = {name: tuple(every.get(name) or (first[name],)) for name in first}
-        counts = tuple(
-            VantageFailures(name=count.vantage.name, queries=count.queries, failures=count.failures)
-            for count in sweep.counts()
-        )
+        counts = tuple(_failures(count) for count in sweep.counts())
     return {
         subject.answered.server.name: Sighted(
             identity=subject.identity,
@@ -136,6 +133,15 @@ def look(
         )
         for subject in subjects
     }
+
+
+def _failures(count: VantageCount) -> VantageFailures:
+    return VantageFailures(
+        name=count.vantage.name,
+        queries=count.queries,
+        failures=count.failures,
+        is_authoritative=count.vantage.is_authoritative,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,10 @@ def test_a_first_pass_is_measured_by_each_vantage(queries: int, failures: int, i
     assert refusal is None or (refusal.code == "limits.unknown_share" and "vantage b failed" in refusal.text)
 
 
+def test_what_fails_of_the_domains_own_servers_says_nothing_about_public_dns() -> None:
+    assert refused([], VantageFailures(name="authoritative", queries=10, failures=10, is_authoritative=True)) is None
+
+
 def test_later_passes_are_not_measured_by_vantage() -> None:
     assert refused(names_with(0, 1), VantageFailures(name="a", queries=10, failures=10)) is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 
@@ -77,6 +78,51 @@ def test_a_vantage_that_cannot_answer_leaves_it_to_the_others() -> None:
     finding = found(*saying(Route.ELSEWHERE, Route.UNKNOWN, Route.ELSEWHERE))
 
     assert (finding.route, finding.vantages, finding.is_sighting) == (Route.ELSEWHERE, 2, True)
+
+
+def by_its_own_servers(opinion: Opinion, *, is_required: bool) -> Opinion:
+    vantage = replace(opinion.vantage, name="authoritative", operator="its own", is_required=is_required)
+    return replace(opinion, vantage=replace(vantage, is_authoritative=True))
+
+
+@pytest.mark.parametrize(("is_required", "route"), [(False, Route.ELSEWHERE), (True, Route.UNKNOWN)])
+def test_a_required_vantage_that_is_silent_stops_a_turn_off(is_required: bool, route: Route) -> None:
+    own = by_its_own_servers(an_opinion("o", Route.UNKNOWN, because="they disagree"), is_required=is_required)
+
+    finding = found(*saying(Route.ELSEWHERE, Route.ELSEWHERE), own)
+
+    assert (finding.route, finding.is_sighting) == (route, not is_required)
+    assert ("not confirmed as required (authoritative: they disagree)" in finding.because) is is_required
+
+
+@pytest.mark.parametrize("is_required", [False, True])
+def test_silence_never_stops_turning_on_again(is_required: bool) -> None:
+    own = by_its_own_servers(an_opinion("o", Route.UNKNOWN), is_required=is_required)
+
+    finding = found(*saying(Route.HERE, Route.HERE), own, tendency=while_off_by_us)
+
+    assert (finding.route, finding.is_sighting) == (Route.HERE, True)
+
+
+@pytest.mark.parametrize("is_required", [False, True])
+def test_the_domain_s_own_servers_count_towards_the_quorum(is_required: bool) -> None:
+    finding = found(
+        *saying(Route.ELSEWHERE, Route.UNKNOWN), by_its_own_servers(an_opinion("o"), is_required=is_required)
+    )
+
+    assert (finding.route, finding.vantages, finding.is_sighting) == (Route.ELSEWHERE, 2, True)
+
+
+@pytest.mark.parametrize("is_required", [False, True])
+def test_the_domain_s_own_servers_that_see_something_else_stop_a_turn_off_only(is_required: bool) -> None:
+    here = by_its_own_servers(an_opinion("o", Route.HERE), is_required=is_required)
+    elsewhere = by_its_own_servers(an_opinion("o"), is_required=is_required)
+
+    stopped = found(*saying(Route.ELSEWHERE, Route.ELSEWHERE), here)
+    noted = found(*saying(Route.HERE, Route.HERE), elsewhere, tendency=while_off_by_us)
+
+    assert (stopped.route, stopped.is_seen_here) == (Route.UNKNOWN, True)
+    assert (noted.route, [note.code for note in noted.notes]) == (Route.HERE, ["dissent"])
 
 
 def test_what_silent_vantages_said_is_named_where_they_are_missed() -> None:
