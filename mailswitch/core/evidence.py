@@ -67,6 +67,18 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoginCount:
+    """How many times somebody logged in to one mailbox on one UTC day, by IMAP or POP3."""
+
+    name: DomainName
+    mailbox: str
+    """The local part, in lower case; empty for mailboxes that are too many to be kept apart."""
+    day: date
+    logins: int
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MailLog:
     """What a readable mail log shows for one name."""
 
@@ -78,6 +90,8 @@ class MailLog:
     """Refused to outside hosts because the name is not local: its switch is off."""
     written: tuple[Written, ...] = ()
     """From co-tenants, the oldest day first."""
+    logins: tuple[LoginCount, ...] = ()
+    """The oldest day first; only where one name is looked at thoroughly, since no decision rests on them."""
 
 
 Evidence = NoEvidence | MailLog
@@ -106,18 +120,6 @@ class MailCount:
     network: Network | None
     """A /24 or a /48; None for co-tenants, and for networks that are too many or too old to be kept apart."""
     messages: int
-    last: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoginCount:
-    """How many times somebody logged in to one mailbox on one UTC day, by IMAP or POP3."""
-
-    name: DomainName
-    mailbox: str
-    """The local part, in lower case; empty for mailboxes that are too many to be kept apart."""
-    day: date
-    logins: int
     last: datetime
 
 

@@ -61,6 +61,8 @@ class ServerCase:
     """Only some names are looked at: what needs all of them takes the others as they are remembered."""
     is_reviewed: bool = False
     """The plan was reviewed, so that no limit stands in front of it."""
+    is_thorough: bool = False
+    """The mail log is asked about every name, also where it has no say."""
     skipped: timedelta = timedelta(0)
     """How far the clock was set forward since the last look at the server, as far as that was noticed."""
 
@@ -205,7 +207,7 @@ def _is_spent(approval: Approval, turned_at: list[datetime]) -> bool:
 
 def _entry(case: ServerCase, domain: HostedDomain, history: DomainHistory, lookups: _Lookups) -> DomainReport:
     finding = case.findings[domain.name]
-    is_asked = is_log_asked(domain, finding.route, case.policy, history)
+    is_asked = case.is_thorough or is_log_asked(domain, finding.route, case.policy, history)
     question = Case(
         domain=domain,
         finding=finding,
@@ -227,6 +229,7 @@ def _entry(case: ServerCase, domain: HostedDomain, history: DomainHistory, looku
         history=history,
         is_never_local=question.is_never_local,
         impact=impact_of(question, decision),
+        evidence=question.evidence,
     )
 
 

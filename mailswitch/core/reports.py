@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from mailswitch.core.decide import Decision
 from mailswitch.core.domain import HostedDomain, Platform, Switch
+from mailswitch.core.evidence import Evidence, NoEvidence
 from mailswitch.core.impact import Impact
 from mailswitch.core.ledger import DomainHistory, Pause
 from mailswitch.core.limits import Refusal, VantageFailures
@@ -52,6 +53,8 @@ class DomainReport:
     error: str | None = None
     impact: Impact | None = None
     """What the server's own mail log tells of messages that went into its abandoned mailboxes."""
+    evidence: Evidence = NoEvidence("the mail log was not asked")
+    """What the server's own mail log shows of the name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

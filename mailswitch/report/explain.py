@@ -24,6 +24,7 @@ from mailswitch.report.records import (
     shown_moment,
 )
 from mailswitch.report.sections import title, what
+from mailswitch.report.usage import usage_fields, usage_rows
 
 __all__ = ["EXPLAIN_SCHEMA", "Explanation", "explain_json", "print_explain"]
 
@@ -70,6 +71,7 @@ def explain_json(explanation: Explanation) -> str:
             "approval": None
             if explanation.approval is None
             else approval_fields(explanation.approval, now=explanation.now),
+            "usage": usage_fields(entry, explanation.web, explanation.now),
             "changes": [change_fields(change) for change in explanation.changes],
             "next": list(explanation.next_steps),
         },
@@ -132,6 +134,8 @@ def print_explain(explanation: Explanation, stream: TextIO, *, is_terminal: bool
     _guards(page, explanation.entry)
     _remembered(page, explanation.entry.history)
     _said(page, explanation)
+    page.section("What this server knows of its mail")
+    page.rows(usage_rows(explanation.entry, explanation.web, explanation.now))
     if explanation.changes:
         page.section("Changes")
         page.rows(change_row(change) for change in explanation.changes)

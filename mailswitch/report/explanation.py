@@ -15,6 +15,7 @@ from mailswitch.core.policy import Mode
 from mailswitch.core.reports import DomainReport
 from mailswitch.core.table import Verdict
 from mailswitch.report.next_steps import next_steps
+from mailswitch.report.usage import WebAddress
 
 __all__ = ["Explanation", "GuardAnswer", "GuardState", "guard_answers", "is_ours"]
 
@@ -38,6 +39,8 @@ class Explanation:
     """Newest first."""
     pause: Pause | None = None
     refusal: Refusal | None = None
+    web: tuple[WebAddress, ...] = ()
+    """Where the names of its web site lead."""
 
     @property
     def next_steps(self) -> tuple[str, ...]:

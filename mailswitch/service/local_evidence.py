@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 from typing import Protocol
@@ -13,6 +13,7 @@ from mailswitch.core.evidence import (
     Deliveries,
     Evidence,
     Gathered,
+    LoginCount,
     LogReading,
     MailCount,
     MailLog,
@@ -68,6 +69,9 @@ class LocalEvidence:
     reader: LedgerReader
     unrecorded: Mapping[DomainName, tuple[MailCount, ...]] = field(default_factory=dict)
     """What was gathered and is in no ledger."""
+    unrecorded_logins: tuple[LoginCount, ...] = ()
+    is_thorough: bool = False
+    """Log-ins are told too, which no decision rests on."""
 
     def evidence(self, domain: HostedDomain) -> Evidence:
         """Return what the log shows of one hosted domain, or why it shows nothing.
@@ -79,7 +83,12 @@ class LocalEvidence:
         if silence is not None or reading is None:
             return NoEvidence(silence or "no mail log is read")
         recorded = self.reader.mail_counts(self.server, domain.name, since=(self.now - COUNTS_KEPT).date())
-        return _mail_log((*recorded, *self.unrecorded.get(domain.name, ())), reading, self.now)
+        log = _mail_log((*recorded, *self.unrecorded.get(domain.name, ())), reading, self.now)
+        return replace(log, logins=self._logins(domain.name)) if self.is_thorough else log
+
+    def _logins(self, name: DomainName) -> tuple[LoginCount, ...]:
+        recorded = self.reader.mail_logins(self.server, name, since=(self.now - COUNTS_KEPT).date())
+        return (*recorded, *(one for one in self.unrecorded_logins if one.name == name))
 
     def alerts(self) -> tuple[Alert, ...]:
         """Say what the log cannot speak for, in every report of the server."""
@@ -157,4 +166,11 @@ def look_into_log(
         ledger.record_mail(
             inventory.server, gathered.reading, gathered.counts, logins=gathered.logins, today=now.date()
         )
-    return LocalEvidence(server=inventory.server, now=now, gathered=gathered, reader=reader, unrecorded=unrecorded)
+    return LocalEvidence(
+        server=inventory.server,
+        now=now,
+        gathered=gathered,
+        reader=reader,
+        unrecorded=unrecorded,
+        unrecorded_logins=gathered.logins if ledger is None else (),
+    )

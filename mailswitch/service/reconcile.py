@@ -243,7 +243,7 @@ def _server(
         log = look_into_log(
             one.server.mail_log, one.inventory, sighted.identity, one.histories, reader=reader, ledger=ledger, now=now
         )
-        evidence = log
+        evidence = replace(log, is_thorough=request.scope.is_thorough)
     verdict = judge(_case(setup, request, reader, one=one, sighted=sighted, evidence=evidence, now=now))
     mail_alerts = () if log is None else log.alerts()
     return _Server(panel=one.panel, judgement=verdict, report=verdict.report, mail_alerts=mail_alerts)
@@ -280,6 +280,7 @@ def _case(
         now=now,
         doubt=sighted.doubt,
         is_partial=bool(request.scope.names),
+        is_thorough=request.scope.is_thorough,
         is_reviewed=request.reviewed is not None,
         skipped=request.skipped.get(one.server.name, timedelta(0)),
     )

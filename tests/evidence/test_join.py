@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from mailswitch.core.evidence import Traffic
+from mailswitch.core.names import DomainName, NamePattern
+from mailswitch.core.providers import KnownExchange, ProviderKind, ProviderTable
+from mailswitch.evidence.tally import MOST_MAILBOXES, MOST_NETWORKS, Tally
 from tests.support.mail_logs import (
     DELIVERED,
     arrival,
@@ -229,3 +233,94 @@ def test_other_programs_words_and_names_hosted_elsewhere_count_as_nothing(log: P
     )
 
     assert tally(gathered(log)) == {}
+
+
+# --- refusals and log-ins -------------------------------------------------------------------------
+
+
+def _refused(client: str, *, helo: str = "mx") -> str:
+    to = "info@moved.example"
+    return line(
+        later(1),
+        "smtpd",
+        f"NOQUEUE: reject: RCPT from {client}: 554 5.7.1 <{to}>: Relay access denied; from=<a@b.example> to=<{to}> "
+        f"proto=ESMTP helo=<{helo}>",
+    )
+
+
+def _row(pattern: str, kind: ProviderKind) -> KnownExchange:
+    return KnownExchange(pattern=NamePattern(pattern), kind=kind, provider="x", is_certain=True)
+
+
+_PROVIDERS = ProviderTable(
+    [_row("*.filter.example", ProviderKind.GATEWAY), _row("*.mailbox.example", ProviderKind.MAILBOX)]
+)
+
+
+@pytest.mark.parametrize(
+    ("client", "kind"),
+    [
+        ("out1.filter.example[185.201.16.7]", "refused-gateway"),
+        ("OUT1.Filter.Example[185.201.16.7]:2525", "refused-gateway"),
+        ("filter.example[185.201.16.7]", "refused"),
+        ("out1.mailbox.example[185.201.16.7]", "refused"),
+        ("filter.example.evil.example[185.201.16.7]", "refused"),
+        ("unknown[185.201.16.7]", "refused"),
+        ("[185.201.16.7]", "refused"),
+        ("a..b-.filter.example[185.201.16.7]", "refused"),
+    ],
+)
+def test_a_known_filter_that_is_refused_is_told_by_its_checked_name(log: Path, client: str, kind: str) -> None:
+    write(log, [_refused(client, helo="out1.filter.example")])
+
+    found = gathered(log, providers=_PROVIDERS)
+
+    assert tally(found) == {("moved.example", kind, _NETWORK): 1}
+
+
+def _logins(log: Path) -> list[tuple[str, str, int]]:
+    return [(one.name.text, one.mailbox, one.logins) for one in gathered(log).logins]
+
+
+def _login(at: float, user: str) -> str:
+    stamp = later(at).isoformat()
+    return f"{stamp} web01 dovecot: imap-login: Login: user=<{user}>, method=PLAIN, rip=192.0.2.1, lip=203.0.113.10"
+
+
+def test_log_ins_are_counted_by_mailbox(log: Path) -> None:
+    write(log, [_login(1, "info@moved.example"), _login(2, "INFO@Moved.Example"), _login(3, "b@other.example")])
+    write(log, [_login(4, "info@nobodys.example"), _login(5, "root")])
+
+    assert _logins(log) == [("moved.example", "info", 2), ("other.example", "b", 1)]
+
+
+def test_a_mailbox_in_no_known_encoding_is_left_out(log: Path) -> None:
+    log.write_bytes(_login(1, "caf?@moved.example").encode().replace(b"?", b"\xff") + b"\n")
+
+    assert _logins(log) == []
+
+
+# --- bounds ---------------------------------------------------------------------------------------
+
+
+def test_networks_beyond_the_most_are_one_count_and_no_message_is_lost() -> None:
+    tally, name = Tally(), DomainName("moved.example")
+    for number in range(MOST_NETWORKS + 500):
+        for _ in range(2):
+            tally.add(name.text, 86_400 * 9, Traffic.OUTSIDE, f"10.{number >> 8}.{number & 255}.0/24")
+    found = tally.counts({name.text: name})
+
+    assert len(found) == MOST_NETWORKS + 1
+    assert {one.network: one.messages for one in found}[None] == 1_000
+    assert sum(one.messages for one in found) == 2 * (MOST_NETWORKS + 500)
+    assert tally.counts({name.text: name}) == ()
+
+
+def test_mailboxes_beyond_the_most_are_one_count() -> None:
+    tally, name = Tally(), DomainName("moved.example")
+    for number in range(MOST_MAILBOXES + 7):
+        tally.add_login(name.text, f"box{number}", 86_400 * 9 + number)
+    found = {one.mailbox: one for one in tally.logins({name.text: name})}
+
+    assert len(found) == MOST_MAILBOXES + 1
+    assert (found[""].logins, found[""].last.timestamp()) == (7, 86_400 * 9 + MOST_MAILBOXES + 6)

@@ -153,7 +153,7 @@ def test_the_document_has_every_key() -> None:
     assert document["schema"] == "mailswitch/explain/1"
     assert set(document) == {
         "schema", "server", "now", "mode", "paused", "addresses", "domain", "opinions", "guards", "history", "due",
-        "pins", "approval", "changes", "next",
+        "pins", "approval", "usage", "changes", "next",
     }  # fmt: skip
     assert document["domain"]["mx"][0]["addresses"][0] == {"address": "203.0.113.10", "ours": True}
     assert document["domain"]["mx"][0]["addresses"][2] == {"address": "192.0.2.1", "ours": False}

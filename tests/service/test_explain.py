@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 
 from mailswitch.core.errors import ConfigError, InventoryError
+from mailswitch.core.evidence import MailLog
 from mailswitch.core.ledger import Guard, Pin
+from mailswitch.core.mx import Addresses, address
 from mailswitch.core.names import DomainName, NamePattern
 from mailswitch.core.policy import Limits, Mode, Policy
+from mailswitch.evidence.source import MailLogSettings, PostfixLogs
 from mailswitch.service.approve import approve
 from mailswitch.service.explain import explain
 from tests.support.builders import NOW
+from tests.support.mail_logs import write
 from tests.support.ports import AT_ONCE, Scene
 
 MOVED = DomainName("moved.example")
@@ -80,3 +84,28 @@ def test_a_pause_is_part_of_the_explanation(tmp_path: Path) -> None:
     (found,) = explain(scene.setup, MOVED, by="alice")
 
     assert found.pause is not None
+
+
+def test_it_tells_what_the_server_knows_of_the_name(tmp_path: Path) -> None:
+    log = tmp_path / "maillog"
+    scene = Scene(tmp_path, "moved.example", mail_log=PostfixLogs(MailLogSettings(paths=(log,))))
+    scene.view.hosts["moved.example"] = Addresses(addresses=frozenset({address("203.0.113.10")}))
+    login = "imap-login: Login: user=<Info@Moved.example>, method=PLAIN, rip=192.0.2.1, lip=203.0.113.10"
+    at = scene.clock()
+    write(log, [f"{(at - timedelta(hours=ago)).isoformat()} web01 dovecot: {login}" for ago in (30, 3)])
+    scene.once()
+    write(log, [f"{at.isoformat()} web01 dovecot: {login.replace('Info', 'bob')}"])
+
+    (found,) = explain(scene.setup, MOVED, by="alice")
+
+    assert isinstance(found.entry.evidence, MailLog)
+    assert [(one.mailbox, one.logins) for one in found.entry.evidence.logins] == [("info", 1), ("info", 1), ("bob", 1)]
+    assert [(one.host, one.is_here) for one in found.web] == [("moved.example", True), ("www.moved.example", False)]
+
+
+def test_a_wildcard_has_no_web_site(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, "*.moved.example")
+
+    (found,) = explain(scene.setup, DomainName("*.moved.example"), by="alice")
+
+    assert found.web == ()

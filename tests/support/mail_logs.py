@@ -11,6 +11,7 @@ from pathlib import Path
 from mailswitch.core.domain import Network
 from mailswitch.core.evidence import Gathered, LogReading
 from mailswitch.core.names import DomainName
+from mailswitch.core.providers import ProviderTable
 from mailswitch.evidence.source import MailLogSettings, PostfixLogs
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -88,9 +89,12 @@ def gathered(
     own: Iterable[Network] = (),
     own_networks: tuple[Network, ...] = (),
     longest: timedelta = timedelta(minutes=5),
+    providers: ProviderTable | None = None,
 ) -> Gathered:
     """Look into one log."""
-    settings = MailLogSettings(paths=(path,), zone=UTC, own_networks=own_networks, longest_reading=longest)
+    settings = MailLogSettings(
+        paths=(path,), zone=UTC, own_networks=own_networks, longest_reading=longest, providers=providers
+    )
     return PostfixLogs(settings).gather(reading, hosted=hosted, own=own, now=now)
 
 
