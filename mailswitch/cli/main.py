@@ -36,6 +36,7 @@ _COMMANDS = {
         ("history", "history", "List the changes on record."),
         ("revert", "revert", "Undo changes on record."),
         ("switch", "switch", "Turn one domain's switch by hand, on the record."),
+        ("stranded", "stranded", "Tell what lies in abandoned mailboxes (root)."),
         ("pin", "intent", "Never turn a name or pattern off."),
         ("unpin", "intent", "Take a pin away."),
         ("approve", "intent", "Say yes to turning domains off."),

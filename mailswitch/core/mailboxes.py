@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from mailswitch.core.names import DomainName
 
-__all__ = ["MailboxTally", "StrandedMail", "skips_in_words"]
+__all__ = ["Exported", "MailboxTally", "StrandedMail", "skips_in_words"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +59,20 @@ class StrandedMail:
         return sum(one.octets for one in self.mailboxes)
 
 
-def skips_in_words(tallies: tuple[MailboxTally, ...]) -> str | None:
-    """Return what was not followed ("2 symbolic links"); None where everything was."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What an export brought."""
+
+    messages: int
+    octets: int
+    """The file's size."""
+    skipped: Mapping[str, int]
+    """What was left out, by the reason in words."""
+
+
+def skips_in_words(skips: Iterable[Mapping[str, int]]) -> str | None:
+    """Return what was not followed ("2 x symbolic link"); None where everything was."""
     every: Counter[str] = Counter()
-    for one in tallies:
-        every.update(one.skipped)
+    for one in skips:
+        every.update(one)
     return ", ".join(f"{number} x {reason}" for reason, number in sorted(every.items())) or None

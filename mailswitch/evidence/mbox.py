@@ -18,18 +18,18 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from mailswitch.core.errors import ConfigError, MailError
+from mailswitch.core.mailboxes import Exported
 from mailswitch.core.names import DomainName
 from mailswitch.evidence.directories import NotFollowed
 from mailswitch.evidence.folders import Role
 from mailswitch.evidence.mailboxes import Arrival, Folder, Mailboxes
 
-__all__ = ["READ_ERRORS", "Exported", "append_message", "export"]
+__all__ = ["READ_ERRORS", "append_message", "export"]
 
 READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """What reading a message may raise, a compressed one included."""
@@ -41,17 +41,6 @@ _RETURN_PATH = re.compile(rb"(?i)\AReturn-Path:[ \t]*<([!-~]{1,320})>[ \t]*\r?\n
 _WHOM = b"MAILER-DAEMON"
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exported:
-    """What an export brought."""
-
-    messages: int
-    octets: int
-    """The file's size."""
-    skipped: dict[str, int]
-    """What was left out, by the reason in words."""
 
 
 def export(

@@ -1,15 +1,38 @@
-"""What the ledger gives and takes for mail that is sent on from abandoned mailboxes, as Protocols."""
+"""What stranded mail and sending it on need from the world, as Protocols; see `mailswitch.service.ports`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
+from mailswitch.core.mailboxes import Exported, MailboxTally
 from mailswitch.core.names import DomainName
 from mailswitch.core.rescue import Rescue, RescuedMessage, RescueOutcome
 
-__all__ = ["RescueReader", "RescueWriter"]
+__all__ = ["MailboxSource", "RescueReader", "RescueWriter"]
+
+
+class MailboxSource(Protocol):
+    """The mailboxes of one server that are on this machine. They are only ever read."""
+
+    def tallies(self, name: DomainName, *, since: datetime, only: Collection[str] = ()) -> Iterable[MailboxTally]:
+        """Yield what arrived in each of a name's mailboxes since a moment.
+
+        Raises:
+            MailError: the mailboxes cannot be looked into.
+        """
+
+    def export(
+        self, name: DomainName, path: Path, *, since: datetime, only: Collection[str] = (), is_with_spam: bool = False
+    ) -> Exported:
+        """Write what arrived since a moment to a new mbox file, whole or not at all.
+
+        Raises:
+            ConfigError: there is a file of this name, or none can be made there.
+            MailError: the mailboxes cannot be read or the file cannot be written.
+        """
 
 
 class RescueReader(Protocol):

@@ -13,6 +13,8 @@ from mailswitch.config.servers import ServerSection, is_this_machine
 from mailswitch.config.settings import Settings, local_additions, policy_for
 from mailswitch.core.mx import Address
 from mailswitch.core.providers import ProviderTable
+from mailswitch.evidence.mailbox_source import PleskMailboxes
+from mailswitch.evidence.mailboxes import MailboxSettings
 from mailswitch.evidence.source import MailLogSettings, PostfixLogs
 from mailswitch.ledger.health import inspect
 from mailswitch.ledger.place import file_of, open_place
@@ -32,6 +34,7 @@ from mailswitch.service.install.host import Host
 from mailswitch.service.local_evidence import MailLogSource, UnreadLog
 from mailswitch.service.ports import LedgerPlace, Panel, PublicView
 from mailswitch.service.setup import ManagedServer, Setup
+from mailswitch.service.stranded import MailHouse
 
 __all__ = ["new_run_id", "setup_of", "utc_now"]
 
@@ -168,6 +171,18 @@ def mail_log_of(server: ServerSection, providers: ProviderTable | None = None) -
         return UnreadLog("no mail log is read: the server is another machine")
     own = tuple(ip_network(one) if isinstance(one, Address) else one for one in written.mynetworks)
     return PostfixLogs(MailLogSettings(paths=written.paths, own_networks=own, providers=providers))
+
+
+def mail_houses_of(settings: Settings, *, only: str | None = None) -> tuple[MailHouse, ...]:
+    """Return the servers whose mailboxes are on this machine; ``only`` leaves the others out."""
+    return tuple(
+        MailHouse(
+            server=one.name,
+            mailboxes=PleskMailboxes(MailboxSettings(root=one.mailboxes.path, owner=one.mailboxes.owner)),
+        )
+        for one in settings.servers
+        if is_this_machine(one) and only in {None, one.name}
+    )
 
 
 def panel_opener(settings: Settings, server: ServerSection) -> Callable[[], Panel]:
