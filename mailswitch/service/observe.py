@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from mailswitch.core.asked_anew import is_asked_anew, is_news
 from mailswitch.core.decide import is_asked_about
 from mailswitch.core.domain import HostedDomain, Inventory, Kind, ServerIdentity, Switch
 from mailswitch.core.errors import InventoryError
@@ -36,6 +37,13 @@ class Scope:
     servers: frozenset[str] = frozenset()
     is_thorough: bool = False
     """Ask every vantage about each name, whether or not it could change anything."""
+    is_fresh: bool = False
+    """Ask about each name anew, whatever is remembered."""
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether names nothing hangs on may be told from memory: not where somebody asks about some of them."""
+        return not (self.is_fresh or self.is_thorough or self.names)
 
     @property
     def is_partial(self) -> bool:
@@ -107,15 +115,19 @@ def look(
     *,
     rotation: int,
     progress: Progress | None = None,
+    is_kept: bool = False,
 ) -> dict[str, Sighted]:
-    """Ask public DNS about the names of all servers in one sweep, each question once."""
+    """Ask public DNS about the names of all servers in one sweep, each question once.
+
+    With ``is_kept`` later passes may remember what is heard.
+    """
     wanted = [(one, scope.chosen(one.inventory)) for one in answered]
     names = {domain.name for _, domains in wanted for domain in domains if is_asked_about(domain)}
     total = len(names)
     told = None if progress is None else lambda done: progress(min(done, total), total)
-    with view.sweep(rotation=rotation, progress=told) as sweep:
+    with view.sweep(rotation=rotation, progress=told, is_kept=is_kept) as sweep:
         subjects = [_Subject(one, domains, *_identity(one, sweep)) for one, domains in wanted]
-        first = sweep.first_opinions(sorted(names))
+        first = _first_opinions(sweep, names, subjects, scope, providers)
         doubtful = (
             set(first)
             if scope.is_thorough
@@ -144,6 +156,21 @@ def _failures(count: VantageCount) -> VantageFailures:
     )
 
 
+def _first_opinions(
+    sweep: Sweep, names: set[DomainName], subjects: list[_Subject], scope: Scope, providers: ProviderTable
+) -> Mapping[DomainName, Observation]:
+    """Ask one vantage about each name; memory speaks for those that nothing hangs on, and only if it tells no news."""
+    in_order = sorted(names, key=lambda name: name.text)
+    if not scope.has_memory:
+        return sweep.first_opinions(in_order)
+    remembered = names.difference(*(subject.asked_anew() for subject in subjects))
+    first = sweep.first_opinions(in_order, remembered=remembered)
+    news = {name for subject in subjects for name in subject.news(first, providers)}
+    if not news:
+        return first
+    return {**first, **sweep.first_opinions(sorted(news))}
+
+
 @dataclass(frozen=True, slots=True)
 class _Subject:
     """One server's names with what counts as its own."""
@@ -152,6 +179,20 @@ class _Subject:
     domains: list[HostedDomain]
     identity: ServerIdentity
     doubt: Refusal | None
+
+    def asked_anew(self) -> Iterable[DomainName]:
+        """Return the names about which nothing is told from memory."""
+        policy, histories = self.answered.server.policy, self.answered.histories
+        return [domain.name for domain in self.domains if is_asked_anew(domain, policy, histories)]
+
+    def news(self, first: Mapping[DomainName, Observation], providers: ProviderTable) -> Iterable[DomainName]:
+        """Return the names whose remembered opinion says something else than the ledger."""
+        for domain in self.domains:
+            seen = first.get(domain.name)
+            if seen is not None and seen.is_remembered:
+                route = opinion_of(seen, self.identity, providers).route
+                if is_news(route, self.answered.histories.get(domain.name)):
+                    yield domain.name
 
     def doubtful(self, first: Mapping[DomainName, Observation], providers: ProviderTable) -> Iterable[DomainName]:
         """Return the names whose first opinion could lead to a change here, of themselves or of their domain."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -82,8 +82,13 @@ class Panel(Protocol):
 class Sweep(Protocol):
     """The lookups of one pass: every question is asked at most once of a vantage while it lasts."""
 
-    def first_opinions(self, names: Iterable[DomainName]) -> Mapping[DomainName, Observation]:
-        """Ask one vantage about each name, rotating over names and passes; exchanges are shared by all of them."""
+    def first_opinions(
+        self, names: Iterable[DomainName], *, remembered: Collection[DomainName] = frozenset()
+    ) -> Mapping[DomainName, Observation]:
+        """Ask one vantage about each name, rotating over names and passes; exchanges are shared by all of them.
+
+        Those among ``remembered`` may be answered from what former sweeps heard within its TTL; the observation says so.
+        """
 
     def all_opinions(self, names: Iterable[DomainName]) -> Mapping[DomainName, tuple[Observation, ...]]:
         """Ask every vantage about each name, exchanges included, so that each opinion is a vantage's own."""
@@ -102,8 +107,13 @@ class PublicView(Protocol):
     def vantages(self) -> tuple[Vantage, ...]:
         """The vantages in configuration order."""
 
-    def sweep(self, *, rotation: int, progress: Callable[[int], None] | None = None) -> AbstractContextManager[Sweep]:
-        """Open a sweep; ``rotation`` shifts who gives the first opinion, ``progress`` is told of names finished."""
+    def sweep(
+        self, *, rotation: int, progress: Callable[[int], None] | None = None, is_kept: bool = False
+    ) -> AbstractContextManager[Sweep]:
+        """Open a sweep; ``rotation`` shifts who gives the first opinion, ``progress`` is told of names finished.
+
+        With ``is_kept`` later sweeps may remember what this one hears.
+        """
 
 
 class EvidenceSource(Protocol):

@@ -212,6 +212,7 @@ def _servers(
         request.scope,
         rotation=reader.run_count(),
         progress=request.progress,
+        is_kept=ledger is not None,
     )
     _stop_if_asked(request)
     judged = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -367,13 +367,18 @@ class View:
         self._failed = dict.fromkeys(VANTAGES, 0)
 
     @contextmanager
-    def sweep(self, *, rotation: int, progress: Callable[[int], None] | None = None) -> Iterator[View]:
-        del progress
+    def sweep(
+        self, *, rotation: int, progress: Callable[[int], None] | None = None, is_kept: bool = False
+    ) -> Iterator[View]:
+        del progress, is_kept
         self._rotation = rotation
         self._asked, self._failed = dict.fromkeys(VANTAGES, 0), dict.fromkeys(VANTAGES, 0)
         yield self
 
-    def first_opinions(self, names: Iterable[DomainName]) -> Mapping[DomainName, Observation]:
+    def first_opinions(
+        self, names: Iterable[DomainName], *, remembered: Collection[DomainName] = frozenset()
+    ) -> Mapping[DomainName, Observation]:
+        del remembered
         return {
             name: self._observation(self.vantages[(self._rotation + at) % len(self.vantages)], name)
             for at, name in enumerate(names)

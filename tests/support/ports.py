@@ -6,7 +6,7 @@ A `Scene` is a hoster with one server (or more), a few names, and the truth abou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -258,6 +258,10 @@ class FakeView:
     first: list[str] = field(default_factory=list)
     every: list[str] = field(default_factory=list)
     rotations: list[int] = field(default_factory=list)
+    remembered: list[frozenset[str]] = field(default_factory=list)
+    """The names that might have been answered from memory, by each call for first opinions."""
+    kept: list[bool] = field(default_factory=list)
+    """Whether later sweeps might remember, by sweep."""
 
     def publish(self, answer: MXAnswer, *names: str) -> None:
         self.truth.update(dict.fromkeys(names, answer))
@@ -266,7 +270,10 @@ class FakeView:
         self.otherwise[vantage, name] = answer
 
     @contextmanager
-    def sweep(self, *, rotation: int, progress: Callable[[int], None] | None = None) -> Iterator[FakeSweep]:
+    def sweep(
+        self, *, rotation: int, progress: Callable[[int], None] | None = None, is_kept: bool = False
+    ) -> Iterator[FakeSweep]:
+        self.kept.append(is_kept)
         self.rotations.append(rotation)
         yield FakeSweep(self, rotation, progress)
 
@@ -295,7 +302,10 @@ class FakeSweep:
     def __init__(self, view: FakeView, rotation: int, progress: Callable[[int], None] | None) -> None:
         self._view, self._rotation, self._progress = view, rotation, progress
 
-    def first_opinions(self, names: Iterable[DomainName]) -> Mapping[DomainName, Observation]:
+    def first_opinions(
+        self, names: Iterable[DomainName], *, remembered: Collection[DomainName] = frozenset()
+    ) -> Mapping[DomainName, Observation]:
+        self._view.remembered.append(frozenset(name.text for name in remembered))
         found = {}
         for at, name in enumerate(names, start=1):
             self._view.first.append(name.text)
