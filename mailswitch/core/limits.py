@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from mailswitch.core.domain import Inventory, ServerAddress, ServerIdentity, Switch
@@ -15,6 +15,7 @@ from mailswitch.core.history import LONGEST_GAP
 from mailswitch.core.ledger import Actor, Change, DomainHistory, Outcome, ServerState
 from mailswitch.core.mx import is_routable
 from mailswitch.core.policy import HERE_ROUTES, Limits, Route
+from mailswitch.core.traffic import Traffic
 from mailswitch.core.words import counted, duration
 
 __all__ = [
@@ -55,6 +56,7 @@ class VantageFailures:
     failures: int
     is_authoritative: bool = False
     """The domain's own servers, of which some are always broken: that says nothing about public DNS."""
+    traffic: Traffic = field(default_factory=Traffic)
 
 
 def counts_towards_limits(change: Change, now: datetime) -> bool:

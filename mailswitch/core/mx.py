@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mailswitch.core.names import DomainName
+from mailswitch.core.traffic import Traffic
 
 __all__ = [
     "MX",
@@ -200,6 +201,7 @@ class VantageCount:
     """Questions put to it (a retried question counts once)."""
     failures: int
     """Questions that ended without an answer to rely on."""
+    traffic: Traffic = field(default_factory=Traffic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

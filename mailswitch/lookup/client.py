@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -11,12 +11,12 @@ from functools import partial
 import dns.rdatatype
 
 from mailswitch.core.names import DomainName
+from mailswitch.core.traffic import Traffic
 from mailswitch.lookup.fast_codec import FastCodec
 from mailswitch.lookup.inquiry import Inquiry
 from mailswitch.lookup.pacing import Standing
 from mailswitch.lookup.queries import wire_form
 from mailswitch.lookup.replies import Reply, Unfinished, Unreliable
-from mailswitch.lookup.strays import Stray
 from mailswitch.lookup.streams import Streams
 from mailswitch.lookup.vantages import Codec, Timing, VantageSettings
 from mailswitch.lookup.window import Window
@@ -76,9 +76,9 @@ class VantageClient:
         return self._standing.strays.total()
 
     @property
-    def stray_counts(self) -> Mapping[Stray, int]:
-        """The same by kind."""
-        return self._standing.strays
+    def traffic(self) -> Traffic:
+        """How its packets have fared, what was passed over by kind included."""
+        return self._standing.traffic()
 
     async def ask_all(self, questions: Iterable[Question], tell: Callable[[Question, Reply], None]) -> None:
         """Ask for MX, A or AAAA of names, and follow CNAME chains to their ends; ``tell`` each answer as it comes."""

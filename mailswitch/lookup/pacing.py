@@ -10,8 +10,9 @@ Facts:
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 
-from mailswitch.lookup.strays import Stray
+from mailswitch.core.traffic import Stray, Traffic
 
 __all__ = ["DEAD_AFTER", "Pace", "RoundTrips", "Standing"]
 
@@ -46,6 +47,11 @@ class RoundTrips:
         else:
             self._deviation += (abs(seconds - self._mean) - self._deviation) / 4
             self._mean += (seconds - self._mean) / 8
+
+    @property
+    def mean(self) -> timedelta | None:
+        """How long its answers take, the last ones counting most; None without any."""
+        return None if self._mean is None else timedelta(seconds=self._mean)
 
     def patience(self, tries: int) -> float:
         """Return the seconds after which the n-th try (the first is 0) counts as lost."""
@@ -149,6 +155,17 @@ class Standing:
     def silent(self) -> None:
         """Take note of a question that ended without one."""
         self._silences += 1
+
+    def traffic(self) -> Traffic:
+        """Return how its packets have fared."""
+        return Traffic(
+            retries=self.retries,
+            timeouts=self.timeouts,
+            strays=tuple(sorted(self.strays.items())),
+            rate=self.pace.rate,
+            round_trip=self.trips.mean,
+            is_given_up=self._silences >= DEAD_AFTER,
+        )
 
     def is_given_up(self, now: float, trial_seconds: float) -> bool:
         """Whether the vantage is taken for dead; one question in each ``trial_seconds`` is let through all the same.

@@ -18,8 +18,8 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 
+from mailswitch.core.traffic import Stray
 from mailswitch.lookup.connection import Connection, why_ended
-from mailswitch.lookup.strays import Stray
 from mailswitch.lookup.vantages import Transport, VantageSettings
 
 __all__ = ["MAX_CONNECTIONS", "Streams"]

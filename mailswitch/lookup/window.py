@@ -24,6 +24,7 @@ import dns.flags
 import dns.message
 import dns.rcode
 
+from mailswitch.core.traffic import Stray
 from mailswitch.lookup.answers import read_reply
 from mailswitch.lookup.fast_codec import FastCodec
 from mailswitch.lookup.inquiry import STREAMS, Inquiry, Tries
@@ -31,7 +32,6 @@ from mailswitch.lookup.pacing import DEAD_AFTER, Standing
 from mailswitch.lookup.ports import MAX_UNDER_WAY, PORTS, Ports
 from mailswitch.lookup.queries import Entropy, query_packet, question
 from mailswitch.lookup.replies import Again, Reply, Unreliable
-from mailswitch.lookup.strays import Stray
 from mailswitch.lookup.streams import Streams
 from mailswitch.lookup.vantages import Timing, Transport, VantageSettings
 from mailswitch.lookup.wire import Heard, matched, not_reachable, stray_in

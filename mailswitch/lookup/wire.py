@@ -22,10 +22,10 @@ import dns.opcode
 import dns.rcode
 import dns.rdataclass
 
+from mailswitch.core.traffic import Stray
 from mailswitch.lookup.answers import parse_message
 from mailswitch.lookup.queries import Entropy, query_packet, question
 from mailswitch.lookup.replies import Again, Unreliable
-from mailswitch.lookup.strays import Stray
 from mailswitch.lookup.streams import Streams
 from mailswitch.lookup.vantages import Transport, VantageSettings
 

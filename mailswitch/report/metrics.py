@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from mailswitch import __version__
@@ -23,14 +23,14 @@ from mailswitch.core.policy import Route
 from mailswitch.core.reports import DomainOutcome, DomainReport, PassReport, ServerReport
 from mailswitch.core.table import Verdict
 from mailswitch.core.troubles import has_held_back
+from mailswitch.report.families import Labels, counter, gauge
+from mailswitch.report.lookup_metrics import LookupMetrics
 
 __all__ = ["Metrics"]
 
 _OTHER = "other"
 _LIMITS = frozenset({"limits.changes", "limits.share", "limits.unknown_share", "inventory-shrunk", "ours-incomplete"})
 _REASONS = frozenset({*(guard.value for guard in Guard), *(route.value for route in Route)})
-
-_Labels = tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -40,11 +40,11 @@ class _Server:
     finished: datetime | None = None
     elapsed: timedelta = timedelta(0)
     is_failing: bool = False
-    domains: Counter[_Labels] = field(default_factory=Counter)
-    held: Counter[_Labels] = field(default_factory=Counter)
+    domains: Counter[Labels] = field(default_factory=Counter)
+    held: Counter[Labels] = field(default_factory=Counter)
     mail_refused: int = 0
     refused_by: str | None = None
-    changes: Counter[_Labels] = field(default_factory=Counter)
+    changes: Counter[Labels] = field(default_factory=Counter)
 
 
 class Metrics:
@@ -53,10 +53,9 @@ class Metrics:
     def __init__(self, servers: Iterable[str], vantages: Iterable[str]) -> None:
         """Know of no pass yet; only the servers and vantages named here, those of the configuration, are told of."""
         self._servers = {name: _Server() for name in servers}
-        self._lookups = dict.fromkeys(vantages, (0, 0))
-        self._all_changes: Counter[_Labels] = Counter()
-        self._all_lookups: Counter[_Labels] = Counter()
-        self._notices: Counter[_Labels] = Counter()
+        self._lookups = LookupMetrics(vantages)
+        self._all_changes: Counter[Labels] = Counter()
+        self._notices: Counter[Labels] = Counter()
         self._passes = self._failed_passes = 0
         self._is_last_failed = False
         self._unsettled = 0
@@ -85,11 +84,7 @@ class Metrics:
                     self._take_over(known, server, is_whole=server.name in looked_at_whole)
                     if server.name in looked_at_whole:
                         known.finished, known.elapsed = report.finished, elapsed
-            for count in report.lookups:
-                if count.name in self._lookups:
-                    self._lookups[count.name] = (count.queries - count.failures, count.failures)
-                    self._all_lookups[count.name, "answered"] += count.queries - count.failures
-                    self._all_lookups[count.name, "failed"] += count.failures
+            self._lookups.take_over(report.lookups)
 
     def pass_failed(self) -> None:
         """Count a pass that could not be made."""
@@ -137,7 +132,7 @@ class Metrics:
 
     def _of_servers(self, now: datetime | None) -> Iterator[Metric]:
         by_server = self._servers.items()
-        yield _gauge(
+        yield gauge(
             "last_pass_timestamp_seconds",
             "When the last pass over all names of a server ended; 0 before the first.",
             ("server",),
@@ -146,16 +141,16 @@ class Metrics:
         if now is not None:
             ages = {(name,): now - one.finished for name, one in by_server if one.finished is not None}
             text = "How long ago that was."
-            yield _gauge(
+            yield gauge(
                 "last_pass_age_seconds", text, ("server",), {key: age.total_seconds() for key, age in ages.items()}
             )
-        yield _gauge(
+        yield gauge(
             "last_pass_duration_seconds",
             "How long that pass took.",
             ("server",),
             {(name,): one.elapsed.total_seconds() for name, one in by_server},
         )
-        yield _gauge(
+        yield gauge(
             "server_failing",
             "Whether the server's part of its last pass failed.",
             ("server",),
@@ -164,31 +159,31 @@ class Metrics:
 
     def _of_names(self) -> Iterator[Metric]:
         by_server = self._servers.items()
-        yield _gauge(
+        yield gauge(
             "domains",
             "Names by route and decision in the last pass over all of them.",
             ("server", "route", "decision"),
             {(name, *labels): number for name, one in by_server for labels, number in one.domains.items()},
         )
-        yield _gauge(
+        yield gauge(
             "held_domains",
             "Names held, by what holds them; a name may be held by several guards.",
             ("server", "reason"),
             {(name, *labels): number for name, one in by_server for labels, number in one.held.items()},
         )
-        yield _gauge(
+        yield gauge(
             "mail_refused_domains",
             "Names turned off by mailswitch that should be on again and are not.",
             ("server",),
             {(name,): one.mail_refused for name, one in by_server},
         )
-        yield _gauge(
+        yield gauge(
             "turn_offs_refused",
             "Whether a limit held the server's turn-offs back in its last pass.",
             ("server", "reason"),
             {(name, one.refused_by): 1 for name, one in by_server if one.refused_by is not None},
         )
-        yield _gauge(
+        yield gauge(
             "last_pass_changes",
             "Changes tried in the server's last pass, by aim and outcome.",
             ("server", "to", "outcome"),
@@ -196,26 +191,19 @@ class Metrics:
         )
 
     def _of_passes(self) -> Iterator[Metric]:
-        yield _counter(
+        yield counter(
             "changes", "Changes tried since this process began.", ("server", "to", "outcome"), self._all_changes
         )
-        results = ("answered", "failed")
-        yield _gauge(
-            "last_pass_lookups",
-            "Questions put to a vantage in the last pass, by result.",
-            ("vantage", "result"),
-            {(name, word): n for name, pair in self._lookups.items() for word, n in zip(results, pair, strict=True)},
-        )
-        yield _counter("lookups", "Questions since this process began.", ("vantage", "result"), self._all_lookups)
-        yield _counter("passes", "Passes made since this process began.", (), {(): self._passes})
-        yield _counter("pass_failures", "Passes that could not be made at all.", (), {(): self._failed_passes})
-        yield _gauge(
+        yield from self._lookups.families()
+        yield counter("passes", "Passes made since this process began.", (), {(): self._passes})
+        yield counter("pass_failures", "Passes that could not be made at all.", (), {(): self._failed_passes})
+        yield gauge(
             "last_pass_failed", "Whether the last pass could not be made at all.", (), {(): self._is_last_failed}
         )
-        yield _gauge("unsettled_intents", "Changes whose outcome is not known yet.", (), {(): self._unsettled})
-        yield _gauge("paused", "Whether all changes are paused.", (), {(): self._is_paused})
-        yield _counter("notices", "Attempts to tell people.", ("way", "result"), self._notices)
-        yield _gauge("build_info", "The program's version.", ("version",), {(__version__,): 1})
+        yield gauge("unsettled_intents", "Changes whose outcome is not known yet.", (), {(): self._unsettled})
+        yield gauge("paused", "Whether all changes are paused.", (), {(): self._is_paused})
+        yield counter("notices", "Attempts to tell people.", ("way", "result"), self._notices)
+        yield gauge("build_info", "The program's version.", ("version",), {(__version__,): 1})
 
 
 class _Collected(Collector):
@@ -226,12 +214,12 @@ class _Collected(Collector):
         yield from self._metrics
 
 
-def _change(entry: DomainReport) -> _Labels:
+def _change(entry: DomainReport) -> Labels:
     to = Switch.ON if entry.decision.verdict is Verdict.TURN_ON else Switch.OFF
     return to.value, "" if entry.outcome is None else entry.outcome.value
 
 
-def _holding(entry: DomainReport) -> Iterator[_Labels]:
+def _holding(entry: DomainReport) -> Iterator[Labels]:
     """Return what holds a name: its guards, or for one that no guard holds its route."""
     if entry.decision.verdict is Verdict.HOLD:
         codes = [guard.value for guard in entry.decision.holding] or [entry.finding.route.value]
@@ -240,17 +228,3 @@ def _holding(entry: DomainReport) -> Iterator[_Labels]:
 
 def _one_of(known: frozenset[str], word: str) -> str:
     return word if word in known else _OTHER
-
-
-def _gauge(name: str, text: str, labels: _Labels, values: dict[_Labels, float]) -> Metric:
-    found = GaugeMetricFamily(f"mailswitch_{name}", text, labels=labels)
-    for key in sorted(values):
-        found.add_metric(key, values[key])
-    return found
-
-
-def _counter(name: str, text: str, labels: _Labels, values: dict[_Labels, int]) -> Metric:
-    found = CounterMetricFamily(f"mailswitch_{name}", text, labels=labels)
-    for key in sorted(values):
-        found.add_metric(key, values[key])
-    return found

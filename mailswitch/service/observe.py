@@ -153,6 +153,7 @@ def _failures(count: VantageCount) -> VantageFailures:
         queries=count.queries,
         failures=count.failures,
         is_authoritative=count.vantage.is_authoritative,
+        traffic=count.traffic,
     )
 
 

@@ -16,10 +16,10 @@ import pytest
 
 from mailswitch.core.mx import MX
 from mailswitch.core.names import DomainName
+from mailswitch.core.traffic import Stray
 from mailswitch.lookup.client import Question, VantageClient
 from mailswitch.lookup.queries import Entropy, wire_form
 from mailswitch.lookup.replies import Again, Found, Reply, Unreliable
-from mailswitch.lookup.strays import Stray
 from mailswitch.lookup.vantages import Codec, Timing, Transport, VantageSettings
 from mailswitch.lookup.wire import exchange, make_query
 from mailswitch.simulation.certificates import authority, issued, server_context
@@ -85,6 +85,10 @@ def found(names: list[DomainName]) -> list[Reply]:
     ]
 
 
+def strays(asking: VantageClient) -> dict[Stray, int]:
+    return dict(asking.traffic.strays)
+
+
 def test_batches_share_a_connection_and_every_question_gets_its_own_answer(place: Place, codec: Codec) -> None:
     names = some_names(*range(120))
 
@@ -143,7 +147,7 @@ def test_questions_on_a_connection_that_was_closed_are_tries_of_theirs_and_asked
 
         assert asked_all(asking, names) == found(names)
         assert asking.retries == 40
-        assert asking.stray_counts == {Stray.CLOSED: 2}
+        assert strays(asking) == {Stray.CLOSED: 2}
 
 
 def test_a_server_that_never_answers_costs_its_patience_and_is_told(place: Place) -> None:
@@ -155,7 +159,7 @@ def test_a_server_that_never_answers_costs_its_patience_and_is_told(place: Place
         replies = asked_all(asking, some_names(*range(5)))
 
     assert replies == [Unreliable("no answer within 0.2 s (2 tries)", Again.ALWAYS)] * 5
-    assert asking.stray_counts.keys() == {Stray.STALLED}
+    assert strays(asking).keys() == {Stray.STALLED}
 
 
 def test_a_server_that_closes_in_the_middle_of_every_answer_is_told(place: Place) -> None:
@@ -183,7 +187,7 @@ def test_an_answer_with_a_wrong_id_is_passed_over_and_counted(place: Place, code
         asking = place.client(server, codec, Timing(timeout=timedelta(seconds=10), rate=None, concurrency=1))
 
         assert asked_all(asking, names) == found(names)
-        assert asking.stray_counts == {Stray.UNKNOWN_ID: 3}
+        assert strays(asking) == {Stray.UNKNOWN_ID: 3}
 
 
 def test_an_answer_to_another_question_is_no_answer_and_asked_again_at_once(place: Place, codec: Codec) -> None:
@@ -198,7 +202,7 @@ def test_an_answer_to_another_question_is_no_answer_and_asked_again_at_once(plac
         asking = place.client(server, codec)
 
         assert asked_all(asking, names) == found(names)
-        assert (asking.retries, asking.stray_counts) == (1, {Stray.OTHER_QUESTION: 1})
+        assert (asking.retries, strays(asking)) == (1, {Stray.OTHER_QUESTION: 1})
 
 
 def test_a_server_that_does_not_repeat_letter_case_is_believed_at_the_last_try(place: Place) -> None:
@@ -212,7 +216,7 @@ def test_a_server_that_does_not_repeat_letter_case_is_believed_at_the_last_try(p
         asking = place.client(server)
 
         assert asked_all(asking, names) == found(names)
-        assert asking.stray_counts == {Stray.OTHER_CASE: 3}
+        assert strays(asking) == {Stray.OTHER_CASE: 3}
 
 
 def bomb(query: bytes) -> bytes:
@@ -243,7 +247,7 @@ def test_bombs_and_loops_are_no_answers_and_hold_up_nobody(
 
     assert replies[1:] == found(names)[1:]
     assert replies[0] == Unreliable("a malformed answer (2 tries)", Again.ONCE)
-    assert asking.stray_counts == {stray: 2}
+    assert strays(asking) == {stray: 2}
 
 
 def test_a_truncated_answer_is_none(place: Place) -> None:

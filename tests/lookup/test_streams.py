@@ -14,8 +14,8 @@ from pathlib import Path
 import dns.rdatatype
 import pytest
 
+from mailswitch.core.traffic import Stray
 from mailswitch.lookup.queries import query_packet
-from mailswitch.lookup.strays import Stray
 from mailswitch.lookup.streams import MAX_CONNECTIONS, Streams
 from mailswitch.lookup.vantages import Transport, VantageSettings
 from mailswitch.simulation.certificates import Authority, Identity, authority, issued, self_signed, server_context

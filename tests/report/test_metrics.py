@@ -18,13 +18,14 @@ from mailswitch.core.limits import Refusal, VantageFailures
 from mailswitch.core.policy import Mode, Route
 from mailswitch.core.reports import DomainOutcome, PassReport, ServerError
 from mailswitch.core.table import Verdict
+from mailswitch.core.traffic import Stray, Traffic
 from mailswitch.report.metrics import Metrics
 from tests.support.builders import NOW, a_decision, a_domain, a_finding, a_report, a_server, an_entry
 from tests.support.report_strategies import passes
 
 DOCS = Path(__file__).parents[2] / "docs"
 SECOND = timedelta(seconds=1)
-_ORDER = ("server", "vantage", "way", "route", "decision", "reason", "to", "outcome", "result", "version")
+_ORDER = ("server", "vantage", "way", "route", "decision", "reason", "to", "outcome", "result", "kind", "version")
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
 
@@ -193,6 +194,54 @@ def test_whatever_a_pass_holds_the_label_sets_are_bounded_and_readable(report: P
     found = samples(metrics)
     assert {labels[0] for (name, labels) in found if name == "domains"} <= {"web01"}
     assert not [labels for _, labels in found if any("example" in label for label in labels)]
+
+
+A_TRAFFIC = Traffic(
+    retries=3,
+    timeouts=2,
+    strays=((Stray.LATE, 4), (Stray.OTHER_CASE, 1)),
+    rate=25.0,
+    round_trip=timedelta(milliseconds=40),
+)
+
+
+def test_what_was_lost_repeated_and_passed_over_is_counted_for_each_vantage() -> None:
+    fared = replace(
+        a_pass(),
+        lookups=(
+            VantageFailures(name="a", queries=10, failures=1, traffic=A_TRAFFIC),
+            VantageFailures(name="gone", queries=10, failures=1, traffic=A_TRAFFIC),
+        ),
+    )
+    found = after(fared, fared)
+
+    assert found["lookup_retries_total", ("a",)] == 6
+    assert found["lookup_timeouts_total", ("a",)] == 4
+    assert found["lookup_strays_total", ("a", "late")] == 8
+    assert found["lookup_strays_total", ("a", "other-case")] == 2
+    assert found["lookup_retries_total", ("b",)] == 0
+    assert {labels[1] for name, labels in found if name == "lookup_strays_total"} == {one.value for one in Stray}
+    assert not [labels for _, labels in found if "gone" in labels]
+
+
+def test_the_pace_of_each_vantage_is_that_of_the_last_pass() -> None:
+    fared = replace(a_pass(), lookups=(VantageFailures(name="a", queries=10, failures=1, traffic=A_TRAFFIC),))
+    dead = Traffic(is_given_up=True)
+    later = replace(a_pass(), lookups=(VantageFailures(name="a", queries=10, failures=10, traffic=dead),))
+
+    found = after(fared)
+    assert found["vantage_rate", ("a",)] == 25
+    assert found["vantage_round_trip_seconds", ("a",)] == 0.04
+    assert found["vantage_given_up", ("a",)] == 0
+    found = after(fared, later)
+    assert ("vantage_round_trip_seconds", ("a",)) not in found
+    assert found["vantage_given_up", ("a",)] == 1
+
+
+def test_the_page_explains_every_kind_of_stray() -> None:
+    page = (DOCS / "notices.md").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", page.split("| kind | what came |")[1], re.MULTILINE)) == {*Stray}
 
 
 def test_the_process_wide_registry_is_left_alone() -> None:
