@@ -61,16 +61,15 @@ class Tries:
         self._sent = tuple(deque[tuple[float, Inquiry]]() for _ in range(most + 1))
         """First tries, second tries … over UDP as they were sent, and all others; what is over stays until its turn."""
 
-    def __contains__(self, key: int) -> bool:
-        """Whether a key is taken."""
-        return key in self._pending
-
-    def add(self, inquiry: Inquiry, key: int) -> None:
-        """Wait for the answer to what ``inquiry`` just asked."""
+    def add(self, inquiry: Inquiry, key: int) -> bool:
+        """Wait for the answer to what ``inquiry`` asks now; return False, and do nothing, if the key is taken."""
+        if key in self._pending:
+            return False
         inquiry.key = key
         self._pending[key] = inquiry
         number = self._most if key >> 16 == STREAMS else inquiry.tries - 1
         self._sent[number].append((inquiry.sent_at, inquiry))
+        return True
 
     def inquiry(self, key: int) -> Inquiry | None:
         """Return whose try it is."""
@@ -80,9 +79,9 @@ class Tries:
         """Whether a try has been pending under a key that is free now."""
         return bool(self._over[key])
 
-    def asked(self, inquiry: Inquiry, key: int) -> tuple[bytes, float]:
-        """Return the question section of one of an inquiry's tries, and when it was sent."""
-        return (inquiry.asked, inquiry.sent_at) if inquiry.key == key else self._earlier[key]
+    def earlier(self, key: int) -> tuple[bytes, float]:
+        """Return the question section of a try that is not the last of its inquiry, and when it was sent."""
+        return self._earlier[key]
 
     def waiting_at(self, port: int) -> list[Inquiry]:
         """Return the inquiries whose last try went out from a port."""

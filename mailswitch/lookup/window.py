@@ -79,12 +79,13 @@ class Window:
         self._ports = Ports(settings)
         self._streams = streams
         streams.begin(self._ports.wake)
-        self._fresh: list[Inquiry] = []
+        self._port = STREAMS if settings.transport is not Transport.UDP else None
         self._open: set[Inquiry] = set()
         self._tries = Tries(timing.tries)
         self._again: list[tuple[float, int, Inquiry]] = []
         self._turns = itertools.count()
         self._pause = _TICK_SECONDS
+        self._sampled_at = 0.0
 
     async def work_off(self) -> None:
         """Put inquiries until none is supplied and none is open."""
@@ -93,69 +94,66 @@ class Window:
                 left = self._remaining()
                 if left <= 0:
                     self._end_everything()
-                else:
-                    self._fill(left)
-                if not (self._open or self._fresh):
+                    return
+                is_more_to_send = self._fill(left)
+                if not (self._open or is_more_to_send):
                     return
                 await self._ports.wait(min(left, self._pause))
                 self._take_in()
 
-    def _fill(self, left: float) -> None:
-        """Send what is due and what there is room for, as fast as the pace allows."""
+    def _fill(self, left: float) -> bool:
+        """Send what is due and what there is room for, as fast as the pace allows; return whether more is to come."""
         now = self._loop.time()
         self._pause = _TICK_SECONDS
-        while self._has_due(now) or self._has_fresh(now):
-            wait = self._standing.pace.wait(now)
-            if wait:
-                self._pause = min(self._pause, wait)
-                if wait >= left:
-                    self._end_unsent()
-                return
-            inquiry = heapq.heappop(self._again)[2] if self._has_due(now) else self._fresh.pop()
-            self._open.add(inquiry)
+        while not (wait := self._standing.pace.wait(now)):
+            inquiry = self._due(now) if self._again else None
+            if inquiry is None:
+                if len(self._open) >= self._limit:
+                    return True
+                inquiry = self._fresh(now)
+                if inquiry is None:
+                    return False
+                self._open.add(inquiry)
             inquiry.turn = None
             inquiry.tries += 1
-            self._standing.retries += inquiry.tries > 1
             self._send(inquiry, now)
+        self._pause = min(self._pause, wait)
+        if wait >= left:
+            self._end_unsent()
+        return wait < left
 
-    def _has_due(self, now: float) -> bool:
-        """Whether there is anything to be tried again by now; what was answered meanwhile is dropped."""
+    def _due(self, now: float) -> Inquiry | None:
+        """Return what is to be tried again by now; what was answered meanwhile is dropped."""
         while self._again:
             due, turn, inquiry = self._again[0]
-            if inquiry.turn == turn:
-                return due <= now
+            if inquiry.turn == turn and due > now:
+                return None
             heapq.heappop(self._again)
-        return False
+            if inquiry.turn == turn:
+                self._standing.retries += 1
+                return inquiry
+        return None
 
-    def _has_fresh(self, now: float) -> bool:
-        """Whether there is an inquiry to be put and room for it; none is put to a vantage that is taken for dead."""
-        while not self._fresh and len(self._open) < self._limit:
-            inquiry = self._supply()
-            if inquiry is None:
-                return False
-            if self._standing.is_given_up(now, self._timeout):
-                reason = f"it left {DEAD_AFTER} questions in a row without a reply, and is hardly asked any more"
-                self._done(inquiry, Unreliable(reason))
-            else:
-                self._fresh.append(inquiry)
-        return bool(self._fresh) and len(self._open) < self._limit
+    def _fresh(self, now: float) -> Inquiry | None:
+        """Return the next inquiry of the supply; none is put to a vantage that is taken for dead."""
+        while (inquiry := self._supply()) is not None and self._standing.is_given_up(now, self._timeout):
+            reason = f"it left {DEAD_AFTER} questions in a row without a reply, and is hardly asked any more"
+            self._done(inquiry, Unreliable(reason))
+        return inquiry
 
     def _send(self, inquiry: Inquiry, now: float) -> None:
         """Put an inquiry once more; all but the last of several tries have their letter case mixed."""
         is_mixed = inquiry.tries == 1 or inquiry.tries < self._timing.tries
         asked = question(self._entropy.mixed_case(inquiry.wire) if is_mixed else inquiry.wire, inquiry.rdtype)
         drawn = self._entropy.number()
-        if inquiry.is_truncated or self._settings.transport is not Transport.UDP:
-            port = STREAMS
-        else:
+        port = STREAMS if inquiry.is_truncated else self._port
+        if port is None:
             port = (drawn >> 16 if inquiry.port is None else inquiry.port + 1) % PORTS
-        key = port << 16 | drawn & 0xFFFF
-        while key in self._tries:
-            key = port << 16 | self._entropy.number() & 0xFFFF
-        packet = query_packet(key & 0xFFFF, asked, has_edns=inquiry.has_edns)
-        self._standing.pace.sent()
         inquiry.port, inquiry.asked, inquiry.sent_at = port, asked, now
-        self._tries.add(inquiry, key)
+        while not self._tries.add(inquiry, port << 16 | drawn & 0xFFFF):
+            drawn = self._entropy.number()
+        packet = query_packet(drawn & 0xFFFF, asked, has_edns=inquiry.has_edns)
+        self._standing.pace.sent()
         if port == STREAMS:
             self._streams.send(packet)
             return
@@ -172,7 +170,8 @@ class Window:
 
     def _go_on_over_tcp(self, inquiry: Inquiry) -> None:
         """Ask once more, over TCP; whatever comes over UDP from now on is late."""
-        self._forget(inquiry)
+        self._tries.forget(inquiry)
+        inquiry.turn = None
         inquiry.is_truncated = True
         self._send(inquiry, self._loop.time())
 
@@ -204,10 +203,15 @@ class Window:
         if inquiry is None:
             self._standing.stray(Stray.LATE if self._tries.is_over(key) else Stray.UNKNOWN_ID)
             return
-        asked, sent_at = self._tries.asked(inquiry, key)
+        if inquiry.key == key:
+            asked, sent_at = inquiry.asked, inquiry.sent_at
+        else:
+            asked, sent_at = self._tries.earlier(key)
         reply = self._codec.read(packet, asked) if self._codec is not None else None
         if reply is not None:
-            self._standing.answered(now - sent_at)
+            if now != self._sampled_at:  # what comes together was sent together: one of it tells how long it took
+                self._sampled_at = now
+                self._standing.answered(now - sent_at)
             self._finish(inquiry, reply)
             return
         heard = matched(packet, packet[:2], asked)
@@ -268,12 +272,9 @@ class Window:
             inquiry.turn = next(self._turns)
             heapq.heappush(self._again, (self._loop.time() + pause * 2 ** (tries - 1), inquiry.turn, inquiry))
 
-    def _forget(self, inquiry: Inquiry) -> None:
+    def _finish(self, inquiry: Inquiry, reply: Reply) -> None:
         self._tries.forget(inquiry)
         inquiry.turn = None
-
-    def _finish(self, inquiry: Inquiry, reply: Reply) -> None:
-        self._forget(inquiry)
         self._open.discard(inquiry)
         self._done(inquiry, reply)
 
@@ -283,8 +284,6 @@ class Window:
             if inquiry.turn == turn:
                 self._finish(inquiry, self._too_late)
         self._again.clear()
-        while self._fresh:
-            self._done(self._fresh.pop(), self._too_late)
         while (unsent := self._supply()) is not None:
             self._done(unsent, self._too_late)
 
