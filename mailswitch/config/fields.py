@@ -19,6 +19,7 @@ from mailswitch.core.policy import Action, Route
 
 __all__ = [
     "AddressOrNetwork",
+    "Authoritative",
     "Credential",
     "Duration",
     "FilePath",
@@ -100,6 +101,10 @@ def _address(value: object) -> Address | Network:
     return values.address_or_network(_text(value))
 
 
+def _or_off(value: object) -> object:
+    return "off" if isinstance(value, str) and value.strip().lower() in {"off", "no", "false"} else value
+
+
 def _path(value: object, info: ValidationInfo) -> Path:
     """Return a path; a relative one counts from the configuration file's directory."""
     if isinstance(value, Path):
@@ -145,6 +150,7 @@ PositiveDuration = Annotated[timedelta, BeforeValidator(_duration), AfterValidat
 Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=1, allow_inf_nan=False)]
 Name = Annotated[DomainName, BeforeValidator(_name)]
 Pattern = Annotated[NamePattern, BeforeValidator(_pattern)]
+Authoritative = Annotated[values.Authoritative, BeforeValidator(_or_off)]
 AddressOrNetwork = Annotated[Any, BeforeValidator(_address)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 Variable = Annotated[str, AfterValidator(_variable)]

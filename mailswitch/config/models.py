@@ -91,6 +91,17 @@ class DnsSection(fields.Section):
         description="Recursive resolvers of at least as many operators as the quorum. "
         "Default: the unfiltered services of Quad9, Cloudflare and Google.",
     )
+    authoritative: fields.Authoritative = Field(
+        default=values.Authoritative.PREFER,
+        description="The last opinion before a change, from the domain's own name servers, found from the root and "
+        "asked directly: `require` (nothing is turned off without it), `prefer` (where there is none, the quorum "
+        "decides) or `off`.",
+    )
+    root_hints: fields.FilePath | None = Field(
+        default=None,
+        description="The root's name servers, in the form of IANA's `named.root`, for a closed network. "
+        "Default: the public root's.",
+    )
     timeout: fields.PositiveDuration = Field(
         default=timedelta(seconds=3),
         description="How long to wait for one answer at most; all tries but the last wait as long as "
@@ -113,6 +124,11 @@ class DnsSection(fields.Section):
         default=values.Codec.FAST,
         description="Who reads answers: `fast` reads the usual ones itself and leaves all others to dnspython, "
         "`dnspython` leaves it every answer.",
+    )
+    remember: bool = Field(
+        default=True,
+        description="Whether passes remember answers for their TTL (at least 60 s, at most 6 h), where nothing hangs on "
+        "them: what is off by mailswitch, on its way to a change or asked about by name is always asked anew.",
     )
 
 

@@ -15,6 +15,7 @@ from mailswitch.config.names import parse_pattern
 from mailswitch.config.secret_store import SECRET_KEYS
 from mailswitch.config.telling import WEBHOOK_SECRET_KEYS
 from mailswitch.core.errors import InvalidName
+from mailswitch.core.mx import AUTHORITATIVE
 from mailswitch.core.policy import NEVER_TURNED_OFF, Action
 
 __all__ = ["entries", "problems", "section"]
@@ -118,6 +119,8 @@ def _dns(root: Any) -> Found:
     yield from _twice(vantages, here, "name", str.casefold, "another vantage has this name")
     yield from _twice(vantages, here, "address", _endpoint_key, "another vantage is asked at this address")
     for place, keys in vantages:
+        if str(keys.get("name", "")).strip().casefold() == AUTHORITATIVE:
+            yield (*here, place, "name"), "this name stands for the domain's own name servers: choose another one"
         tls = section(keys, "tls")
         yield from _tls((*here, place, "tls"), tls)
         if tls and not str(keys.get("address", "tls://")).strip().lower().startswith("tls://"):

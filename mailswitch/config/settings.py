@@ -15,6 +15,7 @@ from mailswitch.config import rules
 from mailswitch.config.document import Document, Problem, check, read_text, scan
 from mailswitch.config.models import RootSection
 from mailswitch.config.never_local import shipped_names
+from mailswitch.config.root_hints import hints_fault
 from mailswitch.config.secret_store import (
     OTHERS,
     SECRET_KEYS,
@@ -217,7 +218,7 @@ def _load(text: str, origin: str, base: Path, environ: Mapping[str, str], *, is_
     secrets, faults = _secrets(document, base, environ)
     webhook_secret, webhook_faults = _webhook_secret(document, base, environ)
     told = {(problem.line, problem.path) for problem in invalid}
-    found = [*broken, *invalid, *rules.problems(document), *_ca_files(document, base)]
+    found = [*broken, *invalid, *rules.problems(document), *_files(document, base)]
     found += [fault for fault in (*faults, *webhook_faults) if (fault.line, fault.path) not in told]
     ledger = document.value.get("ledger") if isinstance(document.value, dict) else None
     if is_open and isinstance(ledger, str) and masked(ledger) != ledger:
@@ -269,7 +270,7 @@ def _webhook_secret(
     return None, []
 
 
-def _ca_files(document: Document, base: Path) -> list[Problem]:
+def _files(document: Document, base: Path) -> list[Problem]:
     servers = rules.entries(document.value, "servers")
     places: list[tuple[tuple[str | int, ...], Any]] = [
         (("servers", place, "tls", "ca_file"), rules.section(keys, "tls").get("ca_file")) for place, keys in servers
@@ -286,4 +287,7 @@ def _ca_files(document: Document, base: Path) -> list[Problem]:
             fault = certificate_fault(base / written)
             if fault is not None:
                 problems.append(document.problem(path, fault))
+    written = rules.section(document.value, "dns").get("root_hints")
+    if isinstance(written, str) and written.strip() and (fault := hints_fault(base / written)) is not None:
+        problems.append(document.problem(("dns", "root_hints"), fault))
     return problems

@@ -18,6 +18,7 @@ from mailswitch.core.errors import InvalidName
 from mailswitch.core.mx import Address, address
 
 __all__ = [
+    "Authoritative",
     "Codec",
     "Endpoint",
     "Transport",
@@ -39,6 +40,14 @@ _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?|\.[0-9]{1,6})\s?(%?)\Z")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}\Z")
 _VERSION = re.compile(r"[0-9]{1,5}(?:\.[0-9]{1,5}){1,3}\Z")
 _BRACKETED = re.compile(r"\[([^\[\]]*)\](?::([0-9]+))?\Z")
+
+
+class Authoritative(StrEnum):
+    """What the word of the domains' own name servers is needed for."""
+
+    REQUIRE = "require"
+    PREFER = "prefer"
+    OFF = "off"
 
 
 class Codec(StrEnum):

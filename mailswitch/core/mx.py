@@ -18,6 +18,7 @@ from mailswitch.core.names import DomainName
 from mailswitch.core.traffic import Traffic
 
 __all__ = [
+    "AUTHORITATIVE",
     "MX",
     "Address",
     "Addresses",
@@ -39,6 +40,9 @@ __all__ = [
 ]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+AUTHORITATIVE = "authoritative"
+"""The name of the vantage that is each domain's own name servers."""
 
 _UNROUTABLE = tuple(
     ipaddress.ip_network(text)

@@ -106,6 +106,15 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file(problems_in: Pro
             SERVERS + "dns: {vantages: []}\n",
             "2: dns.vantages: a quorum of 2 needs as many operators, and the vantages have 0 operators",
         ),
+        (
+            SERVERS + "dns: {vantages: [{name: Authoritative, address: 192.0.2.1}, {name: b, address: 192.0.2.2}]}\n",
+            "2: dns.vantages[0].name: this name stands for the domain's own name servers: choose another one",
+        ),
+        (
+            SERVERS + "dns: {authoritative: always}\n",
+            "2: dns.authoritative: 'always' is not one of require, prefer, off",
+        ),
+        (SERVERS + "dns: {root_hints: /dev/null}\n", "2: dns.root_hints: the root hints '/dev/null' cannot be used"),
         (SERVERS + "dns: {timeout: 0s}\n", "2: dns.timeout: '0s' has to be longer than 0s"),
         (SERVERS + "dns: {timeout: [1]}\n", "2: dns.timeout: a list: input should be a valid timedelta"),
         (SERVERS + "schedule: {interval: 1 hour}\n", "2: schedule.interval: '1 hour' is no duration"),

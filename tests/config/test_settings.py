@@ -12,6 +12,7 @@ import pytest
 from mailswitch.config import settings as subject
 from mailswitch.config.cautions import cautions
 from mailswitch.config.settings import Settings, default_settings, find_settings, load_text, local_additions, policy_for
+from mailswitch.config.values import Authoritative
 from mailswitch.core.errors import ConfigError
 from mailswitch.core.mx import Vantage
 from mailswitch.core.names import DomainName, NamePattern
@@ -57,6 +58,8 @@ dns:
   deadline: 20m
   concurrency: 10
   rate: 5
+  authoritative: require
+  root_hints: named.root
 policy:
   routes: {gateway: turn-off, parked: keep}
   domains: {a.example: {gateway: hold, dangling: turn-off}}
@@ -73,6 +76,7 @@ schedule: {interval: 30m, jitter: 0s}
 @pytest.fixture
 def full(load_yaml: Load, tmp_path: Path) -> Settings:
     (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n", encoding="ascii")
+    (tmp_path / "named.root").write_text(". NS a.example.\na.example. A 10.0.0.1\n", encoding="ascii")
     return load_yaml(FULL)
 
 
@@ -109,11 +113,12 @@ def test_every_key_of_a_server_is_taken(full: Settings, tmp_path: Path) -> None:
     assert full.server("web02").plesk == Path("/opt/plesk")
 
 
-def test_every_key_of_dns_is_taken(full: Settings) -> None:
+def test_every_key_of_dns_is_taken(full: Settings, tmp_path: Path) -> None:
     dns = full.dns
 
     assert (dns.quorum, dns.timeout, dns.tries) == (3, timedelta(seconds=1), 2)
     assert (dns.deadline, dns.concurrency, dns.rate) == (timedelta(minutes=20), 10, 5)
+    assert (dns.authoritative, dns.root_hints) == (Authoritative.REQUIRE, tmp_path / "named.root")
     assert [str(vantage.address) for vantage in dns.vantages] == [
         "127.0.0.1:5301",
         "tcp://[::1]:5302",
@@ -198,6 +203,13 @@ def test_both_spellings_of_yes_mean_the_same(load_yaml: Load, form: str) -> None
 @pytest.mark.parametrize("form", ["off", "no", "false", "'no'", "OFF", "0"])
 def test_both_spellings_of_no_mean_the_same(load_yaml: Load, form: str) -> None:
     assert not load_yaml(f"servers: [{{name: w, panel: local, accept_full_off: {form}}}]").servers[0].accept_full_off
+
+
+@pytest.mark.parametrize("form", ["off", "no", "false", "'off'", "OFF", "'no'"])
+def test_both_spellings_of_no_switch_the_last_opinion_off(load_yaml: Load, form: str) -> None:
+    settings = load_yaml(f"servers: [{{name: w, panel: local}}]\ndns: {{authoritative: {form}}}")
+
+    assert settings.dns.authoritative is Authoritative.OFF
 
 
 def test_sections_with_nothing_under_them_count_as_not_written(load_yaml: Load) -> None:

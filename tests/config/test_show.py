@@ -94,6 +94,7 @@ def switched_on() -> str:
 def test_everything_commented_out_in_the_sample_is_valid_too(key_file: Path) -> None:
     key_file.with_name("webhook.key").write_text("hush", encoding="utf-8")
     key_file.with_name("webhook.key").chmod(0o600)
+    key_file.with_name("named.root").write_text(". NS a.example.\na.example. A 10.0.0.1\n", encoding="ascii")
 
     found = load_text(switched_on(), origin="example", base=key_file.parent, environ={})
 
