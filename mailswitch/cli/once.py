@@ -41,8 +41,11 @@ _MOST_OCTETS = 256 * 1024 * 1024
     help="How to print it.",
 )
 @click.option("--verbose", is_flag=True, help="List every name, also those that are simply kept.")
+@session.fresh_option
 @click.pass_obj
-def once(invocation: Invocation, *, is_applying: bool, plan: str | None, form: str, verbose: bool) -> int:
+def once(
+    invocation: Invocation, *, is_applying: bool, plan: str | None, form: str, verbose: bool, is_fresh: bool
+) -> int:
     """Make one pass: look, record what was seen, and apply what the mode allows.
 
     In mode report nothing is applied unless --apply is given. With --plan also what was held for review is applied,
@@ -53,6 +56,7 @@ def once(invocation: Invocation, *, is_applying: bool, plan: str | None, form: s
     3 refused by a limit or because the plan differs, 5 another pass is running.
     """
     from mailswitch.core.policy import Mode
+    from mailswitch.service.observe import Scope
     from mailswitch.service.reconcile import PassRequest
     from mailswitch.service.reconcile import once as one_pass
     from mailswitch.service.telling import tell_once
@@ -63,7 +67,13 @@ def once(invocation: Invocation, *, is_applying: bool, plan: str | None, form: s
         raise ConfigError("--plan: the mode is report, which applies nothing: add --apply")
     started = time.monotonic()
     with session.progress_bar("asking public DNS") as progress:
-        request = PassRequest(by=session.who(), is_enforcing=is_applying, reviewed=reviewed, progress=progress)
+        request = PassRequest(
+            by=session.who(),
+            scope=Scope(is_fresh=is_fresh),
+            is_enforcing=is_applying,
+            reviewed=reviewed,
+            progress=progress,
+        )
         found = one_pass(setup, request)
     session.written(None, rendered(found, form, is_verbose=verbose))
     tell_once(settings, found, elapsed=timedelta(seconds=time.monotonic() - started), complain=session.complain)

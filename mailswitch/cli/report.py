@@ -36,6 +36,7 @@ __all__ = ["only_hosted", "rendered", "report"]
 @session.server_option
 @click.option("--exit-code", "is_telling", is_flag=True, help="Exit with 4 when changes are pending.")
 @click.option("--verbose", is_flag=True, help="List every name, also those that are simply kept.")
+@session.fresh_option
 @click.pass_obj
 def report(
     invocation: Invocation,
@@ -46,6 +47,7 @@ def report(
     server: str | None,
     is_telling: bool,
     verbose: bool,
+    is_fresh: bool,
 ) -> int:
     """Show what would change and why. Changes nothing and records nothing.
 
@@ -62,7 +64,8 @@ def report(
 
     names = session.typed_names(domains)
     _, setup = session.opened(invocation, server=server, is_coming_back=output is not None)
-    scope = Scope(names=frozenset(names), servers=frozenset() if server is None else frozenset({server}))
+    servers = frozenset() if server is None else frozenset({server})
+    scope = Scope(names=frozenset(names), servers=servers, is_fresh=is_fresh)
     with session.progress_bar("asking public DNS") as progress:
         found = dry_run(setup, PassRequest(by=session.who(), scope=scope, progress=progress))
     found = only_hosted(found, names)

@@ -37,7 +37,9 @@ def run(invocation: Invocation) -> int:
         log.error("telling_failed", reason=reason)
 
     def load() -> Parts:
-        settings, setup = session.opened(invocation)
+        settings, setup = session.opened(
+            invocation, complaint=lambda reason: log.warning("answers_not_remembered", reason=reason)
+        )
         return parts_of(settings, setup, lambda: (LogObserver(log), *observers_of(settings, complain)))
 
     has_ended = serve(load, notifier=Notifier.of(os.environ), log=log)

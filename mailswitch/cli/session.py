@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "complain",
     "format_option",
+    "fresh_option",
     "is_terminal",
     "opened",
     "progress_bar",
@@ -53,13 +54,22 @@ format_option = click.option(
 
 server_option = click.option("--server", metavar="NAME", help="Only this server of the configuration.")
 
+fresh_option = click.option(
+    "--fresh", "is_fresh", is_flag=True, help="Ask public DNS about every name anew, whatever is remembered."
+)
+
 
 def opened(
-    invocation: Invocation, *, server: str | None = None, is_coming_back: bool = False
+    invocation: Invocation,
+    *,
+    server: str | None = None,
+    is_coming_back: bool = False,
+    complaint: Callable[[str], None] | None = None,
 ) -> tuple[Settings, Setup]:
     """Return the checked settings, and what a pass works with; root takes on the ledger's user.
 
     With ``is_coming_back`` the command is its caller again at its end (`mailswitch.service.privileges.as_caller`).
+    ``complaint`` tells what goes wrong without changing a pass; by default it is printed to standard error.
 
     Raises:
         ConfigError: with every problem of the configuration, or because no server is called ``server``.
@@ -68,7 +78,7 @@ def opened(
     from mailswitch.service.wiring import setup_of
 
     settings = settings_of(invocation, server=server, is_coming_back=is_coming_back)
-    return settings, setup_of(settings)
+    return settings, setup_of(settings, complaint or complain)
 
 
 def settings_of(invocation: Invocation, *, server: str | None = None, is_coming_back: bool = False) -> Settings:

@@ -127,6 +127,11 @@ class DnsSection(fields.Section):
     )
     remember: bool = Field(
         default=True,
+        description="Whether passes remember answers for their TTL (at least 60 s, at most 6 h), where nothing hangs "
+        "on them: what is off by mailswitch, on its way to a change or asked about by name is always asked anew.",
+    )
+    remember: bool = Field(
+        default=True,
         description="Whether passes remember answers for their TTL (at least 60 s, at most 6 h), where nothing hangs on "
         "them: what is off by mailswitch, on its way to a change or asked about by name is always asked anew.",
     )

@@ -87,7 +87,7 @@ class Sweep(Protocol):
     ) -> Mapping[DomainName, Observation]:
         """Ask one vantage about each name, rotating over names and passes; exchanges are shared by all of them.
 
-        Those among ``remembered`` may be answered from what former sweeps heard within its TTL; the observation says so.
+        Those among ``remembered`` may be told from what former sweeps heard, within its TTL; the observation says so.
         """
 
     def all_opinions(self, names: Iterable[DomainName]) -> Mapping[DomainName, tuple[Observation, ...]]:

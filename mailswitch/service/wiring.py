@@ -18,6 +18,7 @@ from mailswitch.evidence.mailboxes import MailboxSettings
 from mailswitch.evidence.source import MailLogSettings, PostfixLogs
 from mailswitch.ledger.health import inspect
 from mailswitch.ledger.place import file_of, open_place
+from mailswitch.lookup.memory import AnswerMemory
 from mailswitch.lookup.probe import probe
 from mailswitch.lookup.survey import open_public_view
 from mailswitch.lookup.trust import TlsTrust
@@ -53,8 +54,10 @@ def new_run_id() -> str:
     return f"{utc_now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
-def setup_of(settings: Settings) -> Setup:
+def setup_of(settings: Settings, complain: Callable[[str], None] = lambda _: None) -> Setup:
     """Build everything a pass works with. Nothing is connected to and no file is opened yet.
+
+    ``complain`` is told what changes neither the pass nor its outcome, but should be known.
 
     Raises:
         ConfigError: an adapter cannot be built from the settings.
@@ -63,7 +66,7 @@ def setup_of(settings: Settings) -> Setup:
     return Setup(
         mode=settings.mode,
         servers=tuple(_server(settings, server, providers) for server in settings.servers),
-        public_view=public_view_of(settings),
+        public_view=public_view_of(settings, complain),
         providers=providers,
         ledger=ledger_of(settings),
         now=utc_now,
@@ -115,10 +118,18 @@ def timing_of(settings: Settings) -> Timing:
     )
 
 
-def public_view_of(settings: Settings) -> PublicView:
+def public_view_of(settings: Settings, complain: Callable[[str], None] = lambda _: None) -> PublicView:
     """Return public DNS, as the configured vantages see it."""
     codec = Codec(settings.dns.codec.value)
-    return open_public_view(vantages_of(settings), timing_of(settings), now=utc_now, codec=codec)
+    memory = memory_of(settings, complain)
+    return open_public_view(vantages_of(settings), timing_of(settings), now=utc_now, codec=codec, memory=memory)
+
+
+def memory_of(settings: Settings, complain: Callable[[str], None]) -> AnswerMemory | None:
+    """Return the answers of former passes; beside a ledger that is a file they outlive the program."""
+    file = ledger_file(settings)
+    path = None if file is None else file.with_name(f"{file.name}.answers")
+    return AnswerMemory(path, complain) if settings.dns.remember else None
 
 
 def vantage_prober(settings: Settings) -> tuple[Callable[[VantageSettings], VantageState], tuple[VantageSettings, ...]]:

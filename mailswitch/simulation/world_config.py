@@ -56,6 +56,7 @@ def configuration(
             "timeout": "1s",
             "tries": 2,
             "rate": _RATE,
+            "remember": False,  # what is rehearsed takes minutes, and its TTLs are those of real domains
         },
     }
     return merged(base, over)
