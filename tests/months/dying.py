@@ -24,7 +24,7 @@ _PATIENCE = 60.0
 _WAIT = timedelta(seconds=10)
 
 
-def call_and_die(ledger: Path, marker: Path, instructions: int, name: str, *args: Any, **known: Any) -> None:
+def call_and_die(ledger: Path, marker: Path, instructions: int, name: str, /, *args: Any, **known: Any) -> None:
     """Have a child make one call of the ledger and be killed after so many of SQLite's instructions, or right after."""
     called = pickle.dumps((ledger, marker, instructions, name, args, known))
     child = [sys.executable, "-m", "tests.months.dying"]

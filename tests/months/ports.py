@@ -96,7 +96,7 @@ class _Counted:
             return found
         return partial(self._made, name, found)
 
-    def _made(self, name: str, found: Callable[..., Any], *args: Any, **known: Any) -> Any:
+    def _made(self, name: str, found: Callable[..., Any], /, *args: Any, **known: Any) -> Any:
         dying = self._dying
         die = None if dying is None else lambda instructions: dying(instructions, name, *args, **known)
         return self._calls.made_one(name, lambda: found(*args, **known), die)
