@@ -40,6 +40,7 @@ class Connection(asyncio.Protocol):
         self.waiting: dict[int, float] = {}
         """The ids of the questions under way, the first asked first, each with when it was asked."""
         self.asked = self.answered = self.strays = 0
+        self.has_stalled = False
         self.ended: asyncio.Future[OSError | None] = asyncio.get_running_loop().create_future()
 
     def ask(self, packet: bytes, now: float) -> None:

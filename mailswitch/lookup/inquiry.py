@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import dns.rdatatype
 
 from mailswitch.core.names import DomainName
+from mailswitch.core.traffic import Stray
 from mailswitch.lookup.ports import PORTS
 
 __all__ = ["STREAMS", "Inquiry", "Tries"]
@@ -75,9 +76,9 @@ class Tries:
         """Return whose try it is."""
         return self._pending.get(key)
 
-    def is_over(self, key: int) -> bool:
-        """Whether a try has been pending under a key that is free now."""
-        return bool(self._over[key])
+    def stray(self, key: int) -> Stray:
+        """Return what an answer is under whose key no try is pending."""
+        return Stray.LATE if self._over[key] else Stray.UNKNOWN_ID
 
     def earlier(self, key: int) -> tuple[bytes, float]:
         """Return the question section of a try that is not the last of its inquiry, and when it was sent."""

@@ -29,6 +29,7 @@ MAX_CONNECTIONS = 4
 _CROWD = 100
 """Questions under way on one connection, above which another one is opened."""
 _LOOKS_A_PATIENCE = 8
+_NEARLY = 0.9
 _HEADER_OCTETS = 12
 
 
@@ -73,6 +74,13 @@ class Streams:
         """Send a query as soon as a connection has room for it; one that finds none in time is dropped."""
         self._backlog.append((asyncio.get_running_loop().time(), packet))
         self._dispatch()
+
+    def unanswered(self, ident: int) -> None:
+        """Leave the connection of a query that was waited for in vain, if nothing else was answered there meanwhile."""
+        now = asyncio.get_running_loop().time()
+        for connection in self._connections:
+            if ident in connection.waiting and connection.lags(now, self._patience * _NEARLY):
+                self._give_up(connection)
 
     def arrived(self) -> list[bytes]:
         """Return the messages that came since the last time, each with the id of a query on its connection."""
@@ -148,16 +156,23 @@ class Streams:
             await asyncio.wait([connection.ended], timeout=self._patience / _LOOKS_A_PATIENCE)
             now = loop.time()
             if connection.lags(now, self._patience):
-                return TimeoutError(f"no answer within {self._patience:.3g} s")
-            if connection.is_idle(now) or connection.is_spent(self._quota):
-                return None
+                self._give_up(connection)
+            elif connection.is_idle(now) or connection.is_spent(self._quota):
+                connection.end(None)
         return connection.ended.result()
+
+    def _give_up(self, connection: Connection) -> None:
+        """Take a connection out of use on which nothing is answered."""
+        if not connection.has_stalled:
+            connection.has_stalled = True
+            self._stray(Stray.STALLED)
+        connection.end(TimeoutError(f"no answer within {self._patience:.3g} s"))
 
     def _over(self, connection: Connection, reason: OSError | None) -> None:
         """Tell of what a connection has left unanswered, and ask no more of the next than this one has answered."""
         if connection.waiting:
             if isinstance(reason, TimeoutError):
-                self._stray(Stray.STALLED)
+                self._give_up(connection)
             elif connection.is_made:
                 self._stray(Stray.CLOSED)
                 if connection.answered and connection.was_busy:

@@ -98,9 +98,7 @@ class VantageSweep:
     def counts(self) -> tuple[VantageCount, ...]:
         """Return how each vantage has fared so far."""
         return tuple(
-            VantageCount(
-                vantage=vantage, queries=client.queries, failures=client.failures, traffic=client.traffic
-            )
+            VantageCount(vantage=vantage, queries=client.queries, failures=client.failures, traffic=client.traffic)
             for vantage, client in zip(self._vantages, self._clients, strict=True)
         )
 

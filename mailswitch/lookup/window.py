@@ -190,6 +190,8 @@ class Window:
             self._received(STREAMS, packet, now)
         for inquiry in self._tries.overdue(self._patience, now):
             self._standing.unanswered()
+            if inquiry.key is not None and inquiry.key >> 16 == STREAMS:
+                self._streams.unanswered(inquiry.key & 0xFFFF)
             self._failed(inquiry, Unreliable(f"no answer within {self._timeout:.3g} s", Again.ALWAYS), 0.0)
 
     def _patience(self, number: int) -> float:
@@ -199,9 +201,9 @@ class Window:
 
     def _received(self, port: int, packet: bytes, now: float) -> None:
         key = port << 16 | int.from_bytes(packet[:2])
-        inquiry = self._tries.inquiry(key) if len(packet) >= _HEADER_OCTETS else None
-        if inquiry is None:
-            self._standing.stray(Stray.LATE if self._tries.is_over(key) else Stray.UNKNOWN_ID)
+        inquiry = self._tries.inquiry(key)
+        if inquiry is None or len(packet) < _HEADER_OCTETS:
+            self._standing.stray(Stray.MALFORMED if len(packet) < _HEADER_OCTETS else self._tries.stray(key))
             return
         if inquiry.key == key:
             asked, sent_at = inquiry.asked, inquiry.sent_at

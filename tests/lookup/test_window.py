@@ -16,6 +16,7 @@ import pytest
 
 from mailswitch.core.mx import MX
 from mailswitch.core.names import DomainName
+from mailswitch.core.traffic import Stray
 from mailswitch.lookup.client import Question, VantageClient
 from mailswitch.lookup.replies import Found, Reply, Unreliable
 from mailswitch.lookup.vantages import Codec, Timing, VantageSettings
@@ -130,14 +131,50 @@ def wrong_case(query: bytes) -> bytes:
     return wrong(other.to_wire())
 
 
-@pytest.mark.parametrize("forged", [wrong_id, wrong_question, wrong_case, lambda _: b"", lambda query: query])
-def test_forged_answers_are_passed_over_and_counted(codec: Codec, forged: Callable[[bytes], bytes]) -> None:
+def wrong_type(query: bytes) -> bytes:
+    return wrong(dns.message.make_query(name_in(query), "A", id=int.from_bytes(query[:2])).to_wire())
+
+
+@pytest.mark.parametrize(
+    ("forged", "stray"),
+    [
+        (wrong_id, Stray.UNKNOWN_ID),
+        (wrong_question, Stray.OTHER_QUESTION),
+        (wrong_type, Stray.OTHER_QUESTION),
+        (wrong_case, Stray.OTHER_CASE),
+        (lambda _: b"", Stray.MALFORMED),
+        (lambda query: query[:11], Stray.MALFORMED),
+        (lambda query: query, Stray.MALFORMED),
+    ],
+    ids=["id", "question", "type", "case", "empty", "short", "echo"],
+)
+def test_forged_answers_are_passed_over_and_counted_by_what_gave_them_away(
+    codec: Codec, forged: Callable[[bytes], bytes], stray: Stray
+) -> None:
     names = some_names(*range(20))
     with NastyDNS(lambda query: [forged(query), right(query)]) as server:
         asking = client(server, codec)
 
         assert asked_all(asking, names) == found(names)
-        assert asking.strays == 20
+        assert asking.traffic.strays == ((stray, 20),)
+
+
+def looping(query: bytes) -> bytes:
+    """The exchange's name is compressed to itself."""
+    packet = right(query)
+    at = packet.rindex(b"\xc0")
+    return packet[:at] + (0xC000 | at).to_bytes(2) + packet[at + 2 :]
+
+
+@pytest.mark.parametrize("damage", [looping, lambda query: right(query)[:-1]], ids=["loop", "cut"])
+def test_what_cannot_be_read_is_no_answer_and_counted(codec: Codec, damage: Callable[[bytes], bytes]) -> None:
+    names = some_names(*range(20))
+    with NastyDNS(lambda query: [damage(query)]) as server:
+        asking = client(server, codec)
+        replies = asked_all(asking, names)
+
+    assert {reply.reason for reply in replies if isinstance(reply, Unreliable)} == {"a malformed answer (2 tries)"}
+    assert asking.traffic.strays == ((Stray.MALFORMED, 40),)
 
 
 def test_answers_from_another_port_never_arrive(codec: Codec) -> None:
@@ -159,7 +196,9 @@ def test_a_second_answer_changes_nothing_and_is_counted(codec: Codec) -> None:
         asking = client(server, codec, timing)
 
         assert asked_all(asking, names) == found(names)
-        assert 1 <= asking.strays <= 19  # the last ones may come when the batch is over
+        ((stray, number),) = asking.traffic.strays
+        assert stray is Stray.LATE
+        assert 1 <= number <= 19  # the last ones may come when the batch is over
 
 
 def test_records_of_other_names_in_the_additional_section_are_nothing(codec: Codec) -> None:
@@ -171,8 +210,11 @@ def test_records_of_other_names_in_the_additional_section_are_nothing(codec: Cod
 
     names = some_names(1, 2)
     with NastyDNS(with_a_gift) as server:
-        assert asked_all(client(server, codec), names) == found(names)
+        asking = client(server, codec)
+
+        assert asked_all(asking, names) == found(names)
         assert len(server.udp_queries) == 2
+        assert asking.traffic.strays == ((Stray.OTHER_NAMES, 2),)
 
 
 def bomb(query: bytes) -> bytes:
@@ -185,12 +227,16 @@ def bomb(query: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "stream",
-    [lambda _: None, lambda query: (65535).to_bytes(2) + bomb(query).ljust(65535, b"\0"), lambda _: b"\xff\xff" * 9],
+    ("stream", "stray"),
+    [
+        (lambda _: None, Stray.STALLED),
+        (lambda query: (65535).to_bytes(2) + bomb(query).ljust(65535, b"\0"), Stray.BLOATED),
+        (lambda _: b"\xff\xff" * 9, Stray.CLOSED),
+    ],
     ids=["never-closing", "bomb", "half-bomb"],
 )
-def test_a_stream_that_leads_nowhere_holds_up_nobody_else(
-    codec: Codec, stream: Callable[[bytes], bytes | None]
+def test_a_stream_that_leads_nowhere_holds_up_nobody_else_and_is_counted(
+    codec: Codec, stream: Callable[[bytes], bytes | None], stray: Stray
 ) -> None:
     def one_truncated(query: bytes) -> list[bytes]:
         is_first = name_in(query).lower() == "d0.example."
@@ -198,14 +244,14 @@ def test_a_stream_that_leads_nowhere_holds_up_nobody_else(
 
     told: dict[Question, Reply] = {}
     names = some_names(*range(50))
-    timing = Timing(timeout=timedelta(seconds=2), tries=1, rate=None, concurrency=200)
+    timing = Timing(timeout=timedelta(seconds=1), tries=1, rate=None, concurrency=200)
     with NastyDNS(one_truncated, stream) as server:
-        asyncio.run(
-            client(server, codec, timing).ask_all([(name, dns.rdatatype.MX) for name in names], told.__setitem__)
-        )
+        asking = client(server, codec, timing)
+        asyncio.run(asking.ask_all([(name, dns.rdatatype.MX) for name in names], told.__setitem__))
 
     assert [told[name, dns.rdatatype.MX] for name in names[1:]] == found(names)[1:]
     assert isinstance(told[names[0], dns.rdatatype.MX], Unreliable)
+    assert asking.traffic.strays == ((stray, 1),)
 
 
 def test_a_vantage_that_refuses_what_is_too_much_is_asked_again_and_believed_then(codec: Codec) -> None:
