@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from mailswitch.config.names import display_name
 from mailswitch.config.settings import Settings
+from mailswitch.config.values import Authoritative
 from mailswitch.core.errors import OutletError
+from mailswitch.core.mx import AUTHORITATIVE
 from mailswitch.core.reports import PassReport
 from mailswitch.outlets.mail import MailSettings, MailWay
 from mailswitch.outlets.webhook import WebhookSettings, WebhookWay
@@ -121,7 +123,10 @@ def _metrics_observer(settings: Settings, complain: Complain, *, is_lasting: boo
     from mailswitch.report.metrics import Metrics
     from mailswitch.service.metrics import MetricsObserver, remember_passes
 
-    metrics = Metrics([server.name for server in settings.servers], [vantage.name for vantage in settings.dns.vantages])
+    vantages = [vantage.name for vantage in settings.dns.vantages]
+    if settings.dns.authoritative is not Authoritative.OFF:
+        vantages.append(AUTHORITATIVE)
+    metrics = Metrics([server.name for server in settings.servers], vantages)
     remember_passes(metrics, ledger_of(settings))
     observer = MetricsObserver(metrics=metrics, on_failure=complain)
     if textfile is not None:

@@ -9,8 +9,10 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from mailswitch.config.providers import load_table
+from mailswitch.config.root_hints import read_hints, shipped_hints
 from mailswitch.config.servers import ServerSection, is_this_machine
 from mailswitch.config.settings import Settings, local_additions, policy_for
+from mailswitch.config.values import Authoritative
 from mailswitch.core.mx import Address
 from mailswitch.core.providers import ProviderTable
 from mailswitch.evidence.mailbox_source import PleskMailboxes
@@ -18,6 +20,8 @@ from mailswitch.evidence.mailboxes import MailboxSettings
 from mailswitch.evidence.source import MailLogSettings, PostfixLogs
 from mailswitch.ledger.health import inspect
 from mailswitch.ledger.place import file_of, open_place
+from mailswitch.lookup.authority import AuthoritySettings
+from mailswitch.lookup.last_opinion import LastOpinionView
 from mailswitch.lookup.memory import AnswerMemory
 from mailswitch.lookup.probe import probe
 from mailswitch.lookup.survey import open_public_view
@@ -119,10 +123,20 @@ def timing_of(settings: Settings) -> Timing:
 
 
 def public_view_of(settings: Settings, complain: Callable[[str], None] = lambda _: None) -> PublicView:
-    """Return public DNS, as the configured vantages see it."""
-    codec = Codec(settings.dns.codec.value)
+    """Return public DNS, as the configured vantages and the domains' own name servers see it.
+
+    Raises:
+        ConfigError: the root hints cannot be read any more.
+    """
+    codec, timing = Codec(settings.dns.codec.value), timing_of(settings)
     memory = memory_of(settings, complain)
-    return open_public_view(vantages_of(settings), timing_of(settings), now=utc_now, codec=codec, memory=memory)
+    resolvers = open_public_view(vantages_of(settings), timing, now=utc_now, codec=codec, memory=memory)
+    wanted, own_hints = settings.dns.authoritative, settings.dns.root_hints
+    if wanted is Authoritative.OFF:
+        return resolvers
+    hints = shipped_hints() if own_hints is None else read_hints(own_hints)
+    authority = AuthoritySettings(hints=hints, is_required=wanted is Authoritative.REQUIRE)
+    return LastOpinionView(resolvers, authority, timing, now=utc_now)
 
 
 def memory_of(settings: Settings, complain: Callable[[str], None]) -> AnswerMemory | None:

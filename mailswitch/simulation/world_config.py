@@ -29,6 +29,7 @@ class PanelPlace:
     key_file: Path | None = None
     fingerprint: str | None = None
     plesk: Path | None = None
+    mail_log: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,8 @@ def configuration(
                 {"name": vantage.name, "operator": vantage.operator, "address": vantage.endpoint}
                 for vantage in vantages
             ],
+            # A world has no root and asks nobody outside it.
+            "authoritative": "off",
             "timeout": "1s",
             "tries": 2,
             "rate": _RATE,
@@ -64,7 +67,8 @@ def configuration(
 
 def _server(panel: PanelPlace) -> dict[str, Any]:
     # The log of the machine the simulation runs on is none of the simulated server's.
-    server = {"name": panel.name, "mail_log": "off"}
+    mail_log: Any = "off" if panel.mail_log is None else {"paths": [str(panel.mail_log)]}
+    server = {"name": panel.name, "mail_log": mail_log}
     if panel.plesk is not None:
         return {**server, "panel": "local", "plesk": str(panel.plesk)}
     return {
