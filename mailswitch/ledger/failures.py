@@ -25,7 +25,8 @@ _SQLITE_ADVICE = {
     "and that the file system is not mounted read-only",
     "SQLITE_PERM": "access is denied; check the owner and mode of the file and its directory",
     "SQLITE_AUTH": "access is denied; check the owner and mode of the file and its directory",
-    "SQLITE_CANTOPEN": "it or a file beside it cannot be opened; check the owner and mode of them and of the directory",
+    "SQLITE_CANTOPEN": "it or a file beside it cannot be opened; check the owner and mode of them and of the "
+    "directory, and that the file system is not mounted read-only",
     "SQLITE_FULL": "the disk is full; make room",
     "SQLITE_IOERR": "the disk failed to read or write; check the disk and the file system",
     "SQLITE_CONSTRAINT": "the record contradicts what is there already; please report this as a bug",
@@ -62,7 +63,7 @@ def translated(doing: str, place: str, *, secrets: tuple[str, ...] = ()) -> Iter
     except SQLAlchemyError as error:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         raise LedgerError(_sentence(doing, place, cause, secrets)) from error
-    except (sqlite3.Error, OSError, OverflowError) as error:
+    except (sqlite3.Error, OSError, OverflowError, UnicodeDecodeError) as error:
         raise LedgerError(_sentence(doing, place, error, secrets)) from error
 
 
@@ -84,6 +85,8 @@ def _sentence(doing: str, place: str, cause: BaseException, secrets: tuple[str, 
 def _advice(cause: BaseException) -> str | None:
     if isinstance(cause, sqlite3.Error):
         return _by_start(_SQLITE_ADVICE, getattr(cause, "sqlite_errorname", None))
+    if isinstance(cause, UnicodeDecodeError):  # what SQLite says of a damaged schema holds its octets
+        return _SQLITE_ADVICE["SQLITE_CORRUPT"]
     if isinstance(cause, OSError):
         return "check that the directory exists, is on a writable file system and belongs to the user who runs this"
     return _by_start(_POSTGRESQL_ADVICE, getattr(cause, "sqlstate", None))

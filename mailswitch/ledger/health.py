@@ -116,7 +116,7 @@ def _file_contents(place: SQLitePlace, health: LedgerHealth) -> LedgerHealth:
 def _tells_of_damage(error: LedgerError) -> bool:
     cause = error.__cause__
     code = getattr(getattr(cause, "orig", cause), "sqlite_errorname", None) or ""
-    return code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+    return code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or isinstance(cause, UnicodeDecodeError)
 
 
 def _server(place: PostgreSQLPlace, health: LedgerHealth) -> LedgerHealth:
