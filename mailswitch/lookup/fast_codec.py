@@ -71,10 +71,18 @@ class _Declined(Exception):
 
 
 class FastCodec:
-    """Reads replies of the usual shapes; used for one sweep, in which equal records become one value."""
+    """Reads replies of the usual shapes; used for one sweep, in which equal records become one value.
+
+    Most replies of a sweep repeat, behind the question, the octets of another one. What those were read as is
+    remembered together with all that the reading depended on: the header, the type, and the question from where the
+    farthest pointer led. With where that is, this holds the question's length, too: pointers into the records lead to
+    the same octets of them.
+    """
 
     def __init__(self) -> None:
-        self._records: dict[tuple[bytes, bytes], bytes] = {}
+        self._reach_of: dict[bytes, int] = {}
+        """From where in the question octets behind it depended on it, when they were met last."""
+        self._read: dict[tuple[bytes, bytes, bytes], Found] = {}
         self._mx_of: dict[bytes, MX] = {}
         self._found_of: dict[tuple[int | None, int, tuple[bytes, ...]], Found] = {}
         self._negative_of: dict[tuple[int, int], Nothing | NotThere] = {}
@@ -85,37 +93,58 @@ class FastCodec:
         Whether the packet's id is that of a query is for the caller to see.
         """
         at = _HEADER_OCTETS + len(asked)
-        shape = _SHAPES.get(packet[2:_HEADER_OCTETS])
-        if shape is None or packet[_HEADER_OCTETS:at] != asked:
+        if packet[_HEADER_OCTETS:at] != asked:
+            return None
+        header, behind = packet[2:_HEADER_OCTETS], packet[at:]
+        reach = self._reach_of.get(behind)
+        if reach is not None:
+            found = self._read.get((header, asked[reach:].lower(), behind))
+            if found is not None:
+                return found
+        shape = _SHAPES.get(header)
+        if shape is None:
             return None
         answers, rcode, additional = shape
         try:
-            if answers:
-                return self._found(packet, asked, answers, additional)
-            seconds = _negative_seconds(packet, at, additional, asked[:-_TYPE_AND_CLASS_OCTETS].lower())
+            if not answers:
+                question = asked[:-_TYPE_AND_CLASS_OCTETS].lower()
+                return self._negative(rcode, _negative_seconds(packet, at, additional, question))
+            found, reach = self._found(packet, asked, answers, additional)
         except (_Declined, struct.error, IndexError):
             return None
-        return self._negative(rcode, seconds)
+        if reach >= 0:
+            if len(self._read) >= _MAX_REMEMBERED:
+                self._read.clear()
+                self._reach_of.clear()
+            self._reach_of[behind] = reach
+            self._read[header, asked[reach:].lower(), behind] = found
+        return found
 
-    def _found(self, packet: bytes, asked: bytes, count: int, additional: int) -> Found:
+    def _found(self, packet: bytes, asked: bytes, count: int, additional: int) -> tuple[Found, int]:
+        """Return the records, and from where in the question they depend on it: below 0 for a pointer to the header."""
         kind = asked[-_TYPE_AND_CLASS_OCTETS:]
         rdtype = _KINDS.get(kind)
         beginning = _QUESTION_OWNER + kind
         at = _HEADER_OCTETS + len(asked)
+        first = at - _TYPE_AND_CLASS_OCTETS
         records: list[bytes] = []
         least = _MAX_TTL
         for _ in range(count):
-            if packet[at : at + 6] != beginning:
-                raise _Declined
             ttl, size = _TTL_AND_SIZE.unpack_from(packet, at + 6)
+            if packet[at : at + 6] != beginning or ttl > _MAX_TTL:
+                raise _Declined
             at += 12
             end = at + size
-            records.append(self._mx_record(packet, at, end, asked) if rdtype == _MX else packet[at:end])
+            if rdtype == _MX:
+                name, after, lowest = _name(packet, at + 2, end)
+                if after != end:
+                    raise _Declined
+                records.append(packet[at : at + 2] + name)
+                first = min(first, lowest)
+            else:
+                records.append(packet[at:end])
             at = end
-            if ttl < least:
-                least = ttl
-            elif ttl > _MAX_TTL:
-                raise _Declined
+            least = min(least, ttl)
         _end_with_opt(packet, at, additional)
         key = rdtype, least, tuple(records)
         found = self._found_of.get(key)
@@ -123,26 +152,7 @@ class FastCodec:
             found = self._made(records, rdtype, timedelta(seconds=least))
             if len(self._found_of) < _MAX_REMEMBERED:
                 self._found_of[key] = found
-        return found
-
-    def _mx_record(self, packet: bytes, at: int, end: int, asked: bytes) -> bytes:
-        """Return a record's preference and exchange, the name in lower case and uncompressed.
-
-        The octets of a record stand for the same name wherever the question ends as it did, from where a pointer at
-        their own end leads to: that is remembered, for most records were met before.
-        """
-        rdata = packet[at:end]
-        target = (rdata[-2] << 8 | rdata[-1]) - (_POINTER << 8) - _HEADER_OCTETS
-        ending = asked[target:-_TYPE_AND_CLASS_OCTETS].lower() if target >= 0 else b""
-        record = self._records.get((rdata, ending))
-        if record is None:
-            name, after = _name(packet, at + 2, end)
-            if after != end:
-                raise _Declined
-            record = rdata[:2] + name
-            if name in (rdata[2:].lower(), rdata[2:-2].lower() + ending) and len(self._records) < _MAX_REMEMBERED:
-                self._records[rdata, ending] = record
-        return record
+        return found, first - _HEADER_OCTETS
 
     def _made(self, records: list[bytes], rdtype: int | None, ttl: timedelta) -> Found:
         if rdtype == _MX:
@@ -169,14 +179,14 @@ class FastCodec:
 
 def _negative_seconds(packet: bytes, at: int, additional: int, asked: bytes) -> int:
     """How many seconds a negative answer holds by the one SOA in it, of a zone that the name asked for is in."""
-    zone, at = _name(packet, at, len(packet))
+    zone, at, _ = _name(packet, at, len(packet))
     kind, rdclass, ttl, size = _REST_OF_RECORD.unpack_from(packet, at)
     at += _REST_OF_RECORD.size
     end = at + size
     if kind != _SOA or rdclass != _IN or ttl > _MAX_TTL or end > len(packet) or not _is_within(asked, zone):
         raise _Declined
     for _ in ("primary server", "mailbox"):
-        _, at = _name(packet, at, end)
+        _, at, _ = _name(packet, at, end)
     if end - at != _SOA_MINIMUM.size:
         raise _Declined
     (minimum,) = _SOA_MINIMUM.unpack_from(packet, at)
@@ -185,8 +195,11 @@ def _negative_seconds(packet: bytes, at: int, additional: int, asked: bytes) -> 
     return seconds
 
 
-def _name(packet: bytes, at: int, end: int) -> tuple[bytes, int]:
-    """Return the name at ``at`` in lower case and uncompressed, and where it ends; all of it lies before ``end``."""
+def _name(packet: bytes, at: int, end: int) -> tuple[bytes, int, int]:
+    """Return the name at ``at`` in lower case and uncompressed, where it ends, and where its last part begins.
+
+    All of it lies before ``end``, and no part of it before the last one.
+    """
     parts: list[bytes] = []
     after, begin, start, hops = 0, at, at, _MAX_HOPS
     while True:
@@ -208,7 +221,7 @@ def _name(packet: bytes, at: int, end: int) -> tuple[bytes, int]:
     name = b"".join(parts).lower()
     if len(name) > _MAX_NAME_OCTETS:
         raise _Declined
-    return name, after or at + 1
+    return name, after or at + 1, begin
 
 
 def _text(name: bytes) -> str:
