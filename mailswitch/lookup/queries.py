@@ -41,15 +41,6 @@ class Entropy:
         self._used = 0
         self._numbers = array("I")
 
-    def octets(self, count: int) -> bytes:
-        """Return ``count`` octets (at most 4096) that were never given before."""
-        end = self._used + count
-        if end > len(self._pool):
-            self._pool, self._used, end = self._source(_POOL_OCTETS), 0, count
-        taken = self._pool[self._used : end]
-        self._used = end
-        return taken
-
     def number(self) -> int:
         """Return a number of 32 bits; any 16 of them make a query's id."""
         if not self._numbers:
@@ -59,7 +50,12 @@ class Entropy:
     def mixed_case(self, name: bytes) -> bytes:
         """Return a name in wire form with each letter in upper or lower case at random."""
         length = len(name)
-        flips = int.from_bytes(self.octets(length)) & int.from_bytes(name.translate(_LETTERS))
+        end = self._used + length
+        if end > len(self._pool):
+            self._pool, self._used, end = self._source(_POOL_OCTETS), 0, length
+        tosses = self._pool[self._used : end]
+        self._used = end
+        flips = int.from_bytes(tosses) & int.from_bytes(name.translate(_LETTERS))
         return (int.from_bytes(name) ^ flips).to_bytes(length)
 
 

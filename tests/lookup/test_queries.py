@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import dns.flags
 import dns.message
 import dns.name
@@ -54,12 +56,12 @@ def test_each_letter_is_its_own_toss() -> None:
 
 
 def test_no_octet_of_the_source_is_used_twice() -> None:
-    draws = iter(range(8))
-    entropy = Entropy(lambda count: bytes((next(draws),)) * count)
+    draws = itertools.cycle((b"\0", b"\xff"))
+    entropy = Entropy(lambda count: next(draws) * count)
 
-    taken = [entropy.octets(1500) for _ in range(8)]
+    mixed = [entropy.mixed_case(b"a" * 1500) for _ in range(8)]
 
-    assert [set(octets) for octets in taken] == [{0}, {0}, {1}, {1}, {2}, {2}, {3}, {3}]
+    assert [set(octets) for octets in mixed] == [set(b"a"), set(b"a"), set(b"A"), set(b"A")] * 2
 
 
 def test_ids_take_every_octet_value() -> None:
