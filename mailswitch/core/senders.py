@@ -81,7 +81,8 @@ def refused_here(
         now: The moment of the pass.
         turned_off: When it was turned off; what was refused before then was another turn's doing.
     """
-    since = [one for one in _log(evidence).refused if turned_off is None or one.last >= turned_off]
+    begin = None if turned_off is None else turned_off.replace(microsecond=0)  # a log's moments are whole seconds
+    since = [one for one in _log(evidence).refused if begin is None or one.last >= begin]
     kept_apart = [one for one in _since_it_left(history, since, now) if one.network is not None]
     senders = tuple(one for one in _senders((), kept_apart) if one.is_steady)
     if not senders:

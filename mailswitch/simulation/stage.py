@@ -6,18 +6,20 @@ import os
 import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from mailswitch.core.errors import ConfigError
 from mailswitch.simulation.certificates import self_signed
+from mailswitch.simulation.mail_log import mail_log_text
 from mailswitch.simulation.plesk_executable import write_executable
 from mailswitch.simulation.plesk_xml import XmlApiServer
 from mailswitch.simulation.public_dns import Fault, PublicDNSServer, PublicRecords, overlay, parse_records
 from mailswitch.simulation.schemas import SchemaSet
 from mailswitch.simulation.state import PanelState
-from mailswitch.simulation.world import World, WorldServer, WorldVantage
+from mailswitch.simulation.world import World, WorldMailLog, WorldServer, WorldVantage
 from mailswitch.simulation.world_config import PanelPlace, VantagePlace, configuration, yaml_text
 
 __all__ = ["CONFIG_NAME", "Stage"]
@@ -131,14 +133,18 @@ class Stage:
         key = str(uuid.uuid4())
         state = PanelState.create(folder / "panel.db", server, secret_key=key, key_address="127.0.0.1")
         self._panels[server.name] = state
+        log = _write_mail_log(folder / "maillog", server.mail_log)
         if server.panel == "local":
-            return PanelPlace(name=server.name, plesk=write_executable(folder / "plesk", state.path))
+            plesk = write_executable(folder / "plesk", state.path)
+            return PanelPlace(name=server.name, plesk=plesk, mail_log=log)
         identity = self_signed("Plesk", server.host_name.text)
         api = XmlApiServer(state, identity.write(folder / "panel.pem"), schemas=schemas)
         starting.callback(api.close)
         self._servers[server.name] = api
         key_file = _write_secret(self.directory / "keys" / f"{server.name}.key", key)
-        return PanelPlace(name=server.name, url=api.url, key_file=key_file, fingerprint=identity.fingerprint)
+        return PanelPlace(
+            name=server.name, url=api.url, key_file=key_file, fingerprint=identity.fingerprint, mail_log=log
+        )
 
     def _start_vantage(self, starting: ExitStack, vantage: WorldVantage) -> VantagePlace:
         faults = {name: Fault(word) for name, word in vantage.faults.items()}
@@ -158,6 +164,13 @@ def _empty_directory(path: Path) -> None:
         raise ConfigError(f"{attempt}: {error.strerror}; name another directory") from error
     if not is_empty:
         raise ConfigError(f"{attempt}: it is not empty; name a new or an empty directory")
+
+
+def _write_mail_log(path: Path, log: WorldMailLog | None) -> Path | None:
+    if log is None:
+        return None
+    path.write_text(mail_log_text(log, datetime.now(UTC)), encoding="utf-8")
+    return path
 
 
 def _write_secret(path: Path, text: str) -> Path:

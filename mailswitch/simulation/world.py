@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 
 from mailswitch.core.domain import Kind, Platform, ServerAddress, Switch
 from mailswitch.core.names import DomainName
@@ -18,8 +19,11 @@ __all__ = [
     "DEFAULT_CREATED",
     "DEFAULT_VANTAGES",
     "DEFAULT_VERSION",
+    "MailKind",
     "World",
     "WorldDomain",
+    "WorldMail",
+    "WorldMailLog",
     "WorldServer",
     "WorldVantage",
 ]
@@ -49,6 +53,46 @@ class WorldDomain:
     """What the panel shows as the name, where it is not simply the name with U-labels; may be hostile."""
 
 
+class MailKind(StrEnum):
+    """What a server's mail log tells of."""
+
+    OUTSIDE = "outside"
+    """A message from an outside host was delivered here."""
+    CO_TENANT = "co-tenant"
+    """A web site of this server wrote one, and it was delivered here."""
+    REFUSED = "refused"
+    """A message from an outside host was refused, because the name is not local."""
+    LOG_IN = "log-in"
+    """Somebody read a mailbox by IMAP."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldMail:
+    """The same thing on each of some days, up to now."""
+
+    name: DomainName
+    kind: MailKind
+    mailbox: str = "info"
+    address: str = "198.51.100.77"
+    """The outside host's, or that of who logs in."""
+    host: str = "unknown"
+    """The outside host's name, as far as Postfix could check it."""
+    number: int = 1
+    """How many a day."""
+    days: int = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldMailLog:
+    """One server's mail log."""
+
+    days: int = 9
+    """How far it reaches back."""
+    mail: tuple[WorldMail, ...] = ()
+    lines: str = ""
+    """Lines of one's own, before all others."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldServer:
     """One Plesk server."""
@@ -63,6 +107,8 @@ class WorldServer:
     domains: tuple[WorldDomain, ...] = ()
     faults: tuple[Misbehaviour, ...] = ()
     """How its panel misbehaves, for as long as the world runs."""
+    mail_log: WorldMailLog | None = None
+    """None for a server whose log is not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

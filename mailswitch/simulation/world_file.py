@@ -5,6 +5,7 @@ Beside the keys of the design a world may have:
 - ``servers[].hostname``: the panel's full host name; default ``NAME.hoster.example``.
 - ``servers[].faults``: how its panel misbehaves all the time: a list of names (`mailswitch.simulation.misbehaviour`),
   or ``{fault: error, code: 1023, on: mail/set_prefs}`` with the other fields of a `Misbehaviour`.
+- ``servers[].mail_log``: what its mail log tells (`mailswitch.simulation.world_mail`).
 - ``domains[].display``: what the panel shows as the name, where that is not the name with U-labels.
 """
 
@@ -20,9 +21,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from mailswitch.config import fields
 from mailswitch.config.document import check, read_text, scan
-from mailswitch.config.names import display_name, parse_name
+from mailswitch.config.names import display_name
 from mailswitch.core.domain import Kind, Platform, ServerAddress, Switch
-from mailswitch.core.errors import InvalidName
 from mailswitch.core.mx import Address, address
 from mailswitch.core.names import DomainName
 from mailswitch.simulation.misbehaviour import Fault, Misbehaviour
@@ -36,6 +36,8 @@ from mailswitch.simulation.world import (
     WorldServer,
     WorldVantage,
 )
+from mailswitch.simulation.world_mail import MailLogSection
+from mailswitch.simulation.world_names import HostedName
 from mailswitch.simulation.world_rules import broken_rules
 
 __all__ = [
@@ -86,18 +88,6 @@ def _written_config(value: Any) -> Mapping[str, object]:
     return config if isinstance(config, dict) else {}
 
 
-def _hosted_name(value: object) -> DomainName:
-    if not isinstance(value, str):
-        raise ValueError("is not a text")  # noqa: TRY004 (pydantic turns ValueErrors into findings)
-    try:
-        name = parse_name(value)
-    except InvalidName as error:
-        raise ValueError("is not a domain name: " + str(error).partition(": ")[2]) from error
-    if name.is_root:
-        raise ValueError("is the root, which nobody hosts")
-    return name
-
-
 def _switch(value: object) -> Switch:
     found = _SWITCHES.get(value.lower()) if isinstance(value, str) else None
     if found is None:
@@ -143,9 +133,6 @@ def _operation(text: str) -> str:
     if _OPERATION.match(text) is None:
         raise ValueError("is not any, read, write or an operation such as mail/set_prefs")
     return text
-
-
-HostedName = Annotated[DomainName, BeforeValidator(_hosted_name)]
 
 
 class AddressSection(fields.Section):
@@ -206,6 +193,7 @@ class ServerSection(fields.Section):
     hostname: fields.Name | None = None
     domains: tuple[DomainSection, ...] = ()
     faults: tuple[Annotated[FaultSection, BeforeValidator(_named_fault)], ...] = ()
+    mail_log: MailLogSection | None = None
 
     @property
     def server(self) -> WorldServer:
@@ -220,6 +208,7 @@ class ServerSection(fields.Section):
             host_name=self.hostname or DomainName(f"{label or 'plesk'}.hoster.example"),
             domains=tuple(domain.domain for domain in self.domains),
             faults=tuple(fault.misbehaviour for fault in self.faults),
+            mail_log=None if self.mail_log is None else self.mail_log.mail_log,
         )
 
 

@@ -90,12 +90,12 @@ def test_the_json_report_has_exactly_the_documented_keys(demo: Play) -> None:
         "domains", "keep", "hold", "turn_off", "turn_on", "on_review", "done", "failed",
     ]  # fmt: skip
     for server in document["servers"]:
-        assert list(server) == ["name", "panel", "addresses", "error", "domains"]
+        assert list(server) == ["name", "panel", "addresses", "error", "impact", "domains"]
         assert list(server["panel"]) == ["kind", "version"]
         for entry in server["domains"]:
             assert list(entry) == [
                 "name", "display_name", "kind", "parent", "switch", "route", "provider", "mx", "decision", "on_review",
-                "vantages", "reasons", "outcome", "error",
+                "vantages", "reasons", "outcome", "error", "impact",
             ]  # fmt: skip
             assert all(list(one) == ["preference", "exchange", "addresses"] for one in entry["mx"])
             assert entry["reasons"]
@@ -329,7 +329,7 @@ def test_text_ends_with_the_plan_and_the_command_that_applies_it(demo: Play) -> 
 
     last = demo.ok("report").rstrip().splitlines()[-1]
 
-    assert last.startswith(f"Plan {plan}: 7 now, 4 more if you review them")
+    assert last.startswith(f"Plan {plan}: 7 now, 5 more if you review them")
     assert last.endswith(f"mailswitch once --apply --plan {plan}")
 
 
