@@ -172,8 +172,9 @@ class SweepMemory:
 
     def mx(self, name: DomainName) -> tuple[int, tuple[Reply, datetime]] | None:
         """Return the vantage whose MX answer about ``name`` still holds, with that answer and when it was heard."""
-        for vantage in range(len(self._vantages)):
-            known = self._recall(vantage, name, dns.rdatatype.MX)
+        now = self._time()
+        for vantage, table in enumerate(self._of(dns.rdatatype.MX)):
+            known = self._recall(table.get(name.text), dns.rdatatype.MX, now)
             if known is not None:
                 return vantage, known
         return None
@@ -190,12 +191,14 @@ class SweepMemory:
 
     def host(self, vantage: int, host: DomainName) -> dict[dns.rdatatype.RdataType, Reply]:
         """Return what a vantage answered about a host's addresses, by type, as far as it still holds."""
-        known = ((rdtype, self._recall(vantage, host, rdtype)) for rdtype in _HOST_TYPES)
+        now = self._time()
+        known = (
+            (rdtype, self._recall(self._of(rdtype)[vantage].get(host.text), rdtype, now)) for rdtype in _HOST_TYPES
+        )
         return {rdtype: found[0] for rdtype, found in known if found is not None}
 
-    def _recall(self, vantage: int, name: DomainName, rdtype: int) -> tuple[Reply, datetime] | None:
-        entry = self._of(rdtype)[vantage].get(name.text)
-        if entry is None or not holds(entry, self._time()):
+    def _recall(self, entry: int | None, rdtype: int, now: int) -> tuple[Reply, datetime] | None:
+        if entry is None or not holds(entry, now):
             return None
         key = rdtype, entry & (1 << _TTL_BITS + _NUMBER_BITS) - 1
         if key not in self._replies:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailswitch.core.asked_anew import is_asked_anew, is_news
 from mailswitch.core.decide import is_asked_about
@@ -19,7 +19,7 @@ from mailswitch.core.names import DomainName
 from mailswitch.core.providers import ProviderTable
 from mailswitch.core.quorum import Finding, finding_of, unasked
 from mailswitch.core.reports import ServerError
-from mailswitch.core.route import opinion_of
+from mailswitch.core.route import Opinion, opinion_of
 from mailswitch.service.ports import Panel, PublicView, Sweep, VantageCount
 from mailswitch.service.setup import ManagedServer
 
@@ -180,6 +180,15 @@ class _Subject:
     domains: list[HostedDomain]
     identity: ServerIdentity
     doubt: Refusal | None
+    opinions: dict[DomainName, tuple[Observation, Opinion]] = field(default_factory=dict)
+    """The last opinion of each name with what it was made of: first opinions are asked for again and again."""
+
+    def opinion(self, seen: Observation, providers: ProviderTable) -> Opinion:
+        """Return the route of one observation, as this server sees it."""
+        known = self.opinions.get(seen.name)
+        if known is None or known[0] is not seen:
+            known = self.opinions[seen.name] = seen, opinion_of(seen, self.identity, providers)
+        return known[1]
 
     def asked_anew(self) -> Iterable[DomainName]:
         """Return the names about which nothing is told from memory."""
@@ -191,7 +200,7 @@ class _Subject:
         for domain in self.domains:
             seen = first.get(domain.name)
             if seen is not None and seen.is_remembered:
-                route = opinion_of(seen, self.identity, providers).route
+                route = self.opinion(seen, providers).route
                 if is_news(route, self.answered.histories.get(domain.name)):
                     yield domain.name
 
@@ -201,7 +210,7 @@ class _Subject:
         leaving: set[DomainName] = set()
         for domain in self.domains:
             if domain.name in first:
-                opinion = opinion_of(first[domain.name], self.identity, providers)
+                opinion = self.opinion(first[domain.name], providers)
                 if needs_every_opinion(domain, opinion, policy, histories):
                     yield domain.name
                     if domain.switch is Switch.ON:
@@ -223,7 +232,7 @@ class _Subject:
             return unasked()
         policy, history = self.answered.server.policy, self.answered.histories.get(domain.name)
         return finding_of(
-            [opinion_of(one, self.identity, providers) for one in observations[domain.name]],
+            [self.opinion(one, providers) for one in observations[domain.name]],
             tendency=lambda route: tendency(domain, route, policy, history),
             quorum=policy.quorum,
         )
