@@ -8,6 +8,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from mailswitch.ledger import schema
 from mailswitch.ledger.health import inspect
 from mailswitch.ledger.place import open_place
 from mailswitch.ledger.store import StoredLedger
-from mailswitch.ledger.tables import METADATA, REVISIONS
+from mailswitch.ledger.tables import METADATA, REVISIONS, schema_revision
 from tests.support import ledger_values as values
 from tests.support.builders import NOW
 
@@ -242,26 +244,34 @@ def a_full_ledger(url: str) -> list[object]:
         return values.everything(ledger, values.SERVER)
 
 
-@pytest.mark.parametrize("old", REVISIONS[:-1])
-def test_a_ledger_of_every_older_schema_is_migrated_with_all_that_is_in_it(url: str, old: str, tmp_path: Path) -> None:
-    everything = a_full_ledger(f"sqlite:///{tmp_path / 'model.db'}")
-    with create_engine(f"sqlite:///{tmp_path / 'model.db'}", poolclass=NullPool).begin() as connection:
-        rows = raw(connection)
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """Connect past the ledger's own code."""
     parsed = make_url(url)
     driver = "postgresql+psycopg" if parsed.drivername == "postgresql" else parsed.drivername
     engine = create_engine(parsed.set(drivername=driver), poolclass=NullPool)
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
+@pytest.mark.parametrize("old", REVISIONS[:-1])
+def test_a_ledger_of_every_older_schema_is_migrated_with_all_that_is_in_it(url: str, old: str) -> None:
+    everything = a_full_ledger(url)
     config = Config()
     config.set_main_option("script_location", schema.MIGRATIONS)
     config.set_main_option("path_separator", "os")
-    with engine.begin() as connection:
+    with connected(url) as connection:
+        rows = raw(connection)
+        METADATA.drop_all(connection)
+        schema_revision.drop(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, old)
         for one in METADATA.sorted_tables:
-            if schema_of(connection).has_table(one.name) and rows[one.name] and one.name != "schema_revision":
+            if rows[one.name] and schema_of(connection).has_table(one.name):
                 there = {found["name"] for found in schema_of(connection).get_columns(one.name)}
                 kept = [{key: value for key, value in row.items() if key in there} for row in rows[one.name]]
                 connection.execute(insert(table(one.name, *map(column, kept[0]))), kept)
-    engine.dispose()
 
     with pytest.raises(LedgerError, match="older mailswitch"):
         open_place(url).reader()
