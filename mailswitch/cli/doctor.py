@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,9 @@ from mailswitch.cli.invocation import Invocation
 
 if TYPE_CHECKING:
     from mailswitch.config.settings import Settings
-    from mailswitch.service.doctor import LedgerState, VantageState
+    from mailswitch.core.names import DomainName
+    from mailswitch.service.doctor import LedgerState
+    from mailswitch.service.vantage_check import VantageState
 
 __all__ = ["doctor"]
 
@@ -39,15 +41,17 @@ def doctor(invocation: Invocation, *, server: str | None, form: str) -> int:
     settings, setup = session.opened(invocation, server=server)
     if server is not None:
         setup = replace(setup, servers=tuple(one for one in setup.servers if one.name == server))
-    found = check_up(setup, probe_vantages=lambda: _vantages(settings), inspect_ledger=lambda: _ledger(settings))
+    found = check_up(
+        setup, probe_vantages=lambda hosted: _vantages(settings, hosted), inspect_ledger=lambda: _ledger(settings)
+    )
     session.show(form, doctor_json(found), lambda page, look: print_doctor(found, page, **look))
     return FAILED if any(one.grade is Grade.PROBLEM for one in found) else DONE
 
 
-def _vantages(settings: Settings) -> Iterable[VantageState]:
+def _vantages(settings: Settings, hosted: Sequence[DomainName]) -> Iterable[VantageState]:
     from mailswitch.service.wiring import vantage_prober
 
-    prober, vantages = vantage_prober(settings)
+    prober, vantages = vantage_prober(settings, hosted)
     with ThreadPoolExecutor(max_workers=max(len(vantages), 1)) as pool:
         return list(pool.map(prober, vantages))
 

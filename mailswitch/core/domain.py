@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from enum import StrEnum
 
 from mailswitch.core.mx import Address, is_routable
@@ -93,6 +93,8 @@ class Inventory:
     domains: tuple[HostedDomain, ...]
     oddities: tuple[str, ...] = ()
     """Answers that were not understood and left out, one sentence each; shown as alerts."""
+    clock_ahead: timedelta | None = field(default=None, compare=False)
+    """How far the panel's clock is ahead of this machine's, to a second or so; None where it does not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

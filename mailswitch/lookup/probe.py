@@ -1,10 +1,14 @@
-"""Whether a vantage is fit to be one: what ``doctor`` asks of it.
+"""Whether a vantage is fit to be one: what ``doctor`` asks of it, and of nobody else.
 
 Facts:
 
-- A recursive resolver sets RA (RFC 1035 §4.1.1).
+- A recursive resolver sets RA, and AA only for zones that it serves itself (RFC 1035 §4.1.1).
 - A resolver that answers for names that are not there makes every domain exist. The name asked for is random, so that
   nobody has registered it or holds it in memory; it looks like a web server's, which is what such resolvers rewrite.
+- The root is signed. A resolver that validates sets AD where it was asked with DO or AD (RFC 6840 §5.7, §5.8), and says
+  SERVFAIL where signatures are broken (RFC 4035 §5.5).
+- A signature says from when to when it holds (RFC 4034 §3.1.5); the root's are made anew about every day and hold for
+  about two weeks. A clock outside of that is wrong.
 """
 
 from __future__ import annotations
@@ -12,25 +16,41 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from statistics import median
 
 import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdatatype
+import dns.rdtypes.ANY.RRSIG
 
 from mailswitch.core.mx import Vantage
 from mailswitch.core.names import DomainName
 from mailswitch.lookup.queries import Entropy, wire_form
 from mailswitch.lookup.replies import Unreliable
-from mailswitch.lookup.vantages import Timing, VantageSettings
-from mailswitch.lookup.wire import Heard, exchange, make_query
+from mailswitch.lookup.streams import Streams
+from mailswitch.lookup.vantages import Timing, Transport, VantageSettings
+from mailswitch.lookup.wire import Heard, Query, exchange, make_query
 
-__all__ = ["VantageHealth", "probe"]
+__all__ = ["Validation", "VantageHealth", "probe"]
 
 _RANDOM_OCTETS = 16
+_MEASUREMENTS = 5
+_BROKEN = DomainName("dnssec-failed.org")
+"""Signed wrongly on purpose, so that resolvers can be tried (operated by Comcast)."""
+
+
+class Validation(Enum):
+    """Whether a vantage checks signatures (RFC 4035)."""
+
+    DONE = "done"
+    NOT_DONE = "not-done"
+    PRETENDED = "pretended"
+    """It says so, and yet answers for a name whose signatures are broken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +59,12 @@ class VantageHealth:
 
     vantage: Vantage
     round_trip: timedelta | None
-    """How long its first answer took; None when it gave none."""
+    """How long its answers took, the median of some; None when it gave none."""
     problems: tuple[str, ...]
-    """What makes it unfit, one clause each; empty for a sound vantage."""
+    """What makes it unfit, each with what to do; empty for a sound vantage."""
+    validation: Validation = Validation.NOT_DONE
+    signed: tuple[datetime, datetime] | None = None
+    """From when to when the signatures hold that it handed out; None where it hands out none."""
 
     @property
     def is_answering(self) -> bool:
@@ -49,43 +72,134 @@ class VantageHealth:
         return self.round_trip is not None
 
 
-def probe(settings: VantageSettings, timing: Timing, monotonic: Callable[[], float] = time.monotonic) -> VantageHealth:
-    """Ask a vantage for the root's name servers and for a name that is not there; no error is raised for how it does.
+def probe(
+    settings: VantageSettings,
+    timing: Timing,
+    *,
+    hosted: Sequence[DomainName] = (),
+    monotonic: Callable[[], float] = time.monotonic,
+) -> VantageHealth:
+    """Try a vantage with a handful of questions, one after another; no error is raised for how it does.
 
-    Takes at most ``timing.timeout`` for each of ``timing.tries`` tries of both (as long again over TCP).
+    Each takes at most ``timing.timeout`` for each of ``timing.tries`` tries (as long again over TCP).
+
+    Args:
+        settings: The vantage.
+        timing: How patiently it is asked.
+        hosted: Names whose zones may be on this host, a few of them: nobody should answer for them with authority.
+        monotonic: Seconds that never go back.
     """
-    return asyncio.run(_probed(settings, timing, monotonic))
+    return asyncio.run(_Trial(settings, timing, monotonic).health(hosted))
 
 
-async def _probed(settings: VantageSettings, timing: Timing, monotonic: Callable[[], float]) -> VantageHealth:
-    problems: list[str] = []
-    began = monotonic()
-    root = await _asked(b"\0", dns.rdatatype.NS, settings, timing)
-    if isinstance(root, Unreliable):
-        return VantageHealth(vantage=settings.vantage, round_trip=None, problems=(root.reason,))
-    round_trip = timedelta(seconds=monotonic() - began)
+class _Trial:
+    """One vantage while it is tried."""
+
+    def __init__(self, settings: VantageSettings, timing: Timing, monotonic: Callable[[], float]) -> None:
+        self._settings = settings
+        self._timing = timing
+        self._monotonic = monotonic
+        self._entropy = Entropy()
+        self._streams = Streams(settings, timing.timeout.total_seconds(), lambda _: None)
+        self._trips: list[float] = []
+
+    async def health(self, hosted: Sequence[DomainName]) -> VantageHealth:
+        try:
+            root = await self._asked(b"\0", dns.rdatatype.SOA)
+            if isinstance(root, Unreliable):
+                return VantageHealth(vantage=self._settings.vantage, round_trip=None, problems=(self._silent(root),))
+            for _ in range(_MEASUREMENTS - 1):
+                await self._asked(b"\0", dns.rdatatype.SOA)
+            trip = timedelta(seconds=median(self._trips))
+            problems = [*_unfit(root), *await self._invents(), *await self._serves(hosted)]
+            validation = await self._validation(root)
+        finally:
+            await self._streams.close()
+        return VantageHealth(
+            vantage=self._settings.vantage,
+            round_trip=trip,
+            problems=tuple(problems),
+            validation=validation,
+            signed=_signed(root),
+        )
+
+    async def _asked(self, name: bytes, rdtype: dns.rdatatype.RdataType) -> Heard:
+        """Ask with DO and AD, as often as it takes; an answer's time counts from its own try."""
+        heard: Heard = Unreliable("it was not asked")
+        for _ in range(self._timing.tries):
+            query = _signed_query(make_query(name, rdtype, self._entropy))
+            began = self._monotonic()
+            heard = await exchange(query, self._settings, self._timing.timeout.total_seconds, self._streams)
+            if not isinstance(heard, Unreliable):
+                self._trips.append(self._monotonic() - began)
+                break
+        return heard
+
+    def _silent(self, reply: Unreliable) -> str:
+        place = f"{self._settings.address} port {self._settings.port}"
+        over = self._settings.transport.value.upper()
+        mend = f"see whether this host may reach {place} over {over}, or replace it"
+        if self._settings.transport is Transport.TLS and "certificate" in reply.reason:
+            mend = "set tls.server_name, tls.ca_file or tls.fingerprint_sha256 to what it ought to bear, or replace it"
+        return f"{reply.reason}: {mend}"
+
+    async def _invents(self) -> list[str]:
+        missing = wire_form(DomainName(f"www.{secrets.token_hex(_RANDOM_OCTETS)}.com"))
+        heard = await self._asked(missing, dns.rdatatype.A)
+        if isinstance(heard, Unreliable):
+            return [f"asked for a name that is not there: {heard.reason}: it fails now and then, replace it"]
+        if heard.rcode() == dns.rcode.NXDOMAIN:
+            return []
+        said = "that it is there" if heard.answer else dns.rcode.to_text(heard.rcode())
+        return [
+            f"asked for a name that is not there, it says {said} instead of NXDOMAIN: "
+            "its opinion is worth nothing; take its operator's unfiltered service, or replace it"
+        ]
+
+    async def _serves(self, hosted: Sequence[DomainName]) -> list[str]:
+        served = []
+        for name in hosted:
+            heard = await self._asked(wire_form(name), dns.rdatatype.SOA)
+            if isinstance(heard, dns.message.Message) and heard.flags & dns.flags.AA:
+                served.append(name.text)
+        if not served:
+            return []
+        return [
+            f"it answers with authority for {', '.join(served)}, hosted here: it serves the zone itself and is no "
+            "public view of it; use a resolver of somebody else"
+        ]
+
+    async def _validation(self, root: dns.message.Message) -> Validation:
+        if not root.flags & dns.flags.AD:
+            return Validation.NOT_DONE
+        heard = await self._asked(wire_form(_BROKEN), dns.rdatatype.A)
+        is_believed = isinstance(heard, dns.message.Message) and heard.rcode() == dns.rcode.NOERROR and heard.answer
+        return Validation.PRETENDED if is_believed else Validation.DONE
+
+
+def _unfit(root: dns.message.Message) -> list[str]:
+    problems = []
     if root.rcode() != dns.rcode.NOERROR:
-        problems.append(f"it says {dns.rcode.to_text(root.rcode())} when asked for the root's name servers")
+        code = dns.rcode.to_text(root.rcode())
+        problems.append(f"it says {code} when asked for the root: it cannot resolve for you; repair or replace it")
     if not root.flags & dns.flags.RA:
-        problems.append("it offers no recursion")
-    missing = wire_form(DomainName(f"www.{secrets.token_hex(_RANDOM_OCTETS)}.com"))
-    nothing = await _asked(missing, dns.rdatatype.A, settings, timing)
-    if isinstance(nothing, Unreliable):
-        problems.append(f"asked for a name that is not there: {nothing.reason}")
-    elif nothing.rcode() != dns.rcode.NXDOMAIN:
-        problems.append(f"asked for a name that is not there, it says {_summary(nothing)} instead of NXDOMAIN")
-    return VantageHealth(vantage=settings.vantage, round_trip=round_trip, problems=tuple(problems))
+        problems.append("it offers no recursion, at least not to you: allow it there, or use a recursive resolver")
+    return problems
 
 
-async def _asked(name: bytes, rdtype: int, settings: VantageSettings, timing: Timing) -> Heard:
-    entropy = Entropy()
-    heard: Heard = Unreliable("it was not asked")
-    for _ in range(timing.tries):
-        heard = await exchange(make_query(name, rdtype, entropy), settings, timing.timeout.total_seconds)
-        if not isinstance(heard, Unreliable):
-            break
-    return heard
+def _signed(root: dns.message.Message) -> tuple[datetime, datetime] | None:
+    """Return the time for which all signatures hold that came with the root's records."""
+    found = [record for rrset in root.answer for record in rrset if isinstance(record, dns.rdtypes.ANY.RRSIG.RRSIG)]
+    if not found:
+        return None
+    begin = max(record.inception for record in found)
+    end = min(record.expiration for record in found)
+    return datetime.fromtimestamp(begin, UTC), datetime.fromtimestamp(end, UTC)
 
 
-def _summary(message: dns.message.Message) -> str:
-    return "that it is there" if message.answer else dns.rcode.to_text(message.rcode())
+def _signed_query(query: Query) -> Query:
+    """Return a query that asks for signatures (DO, RFC 3225) and whether they hold (AD, RFC 6840 §5.7)."""
+    packet = bytearray(query.packet)
+    packet[3] |= 0x20
+    packet[-4] |= 0x80
+    return Query(bytes(packet), query.asked)

@@ -54,10 +54,16 @@ def make_query(name: bytes, rdtype: int, entropy: Entropy) -> Query:
     return Query(query_packet(entropy.number() & 0xFFFF, asked, has_edns=True), asked)
 
 
-async def exchange(query: Query, settings: VantageSettings, seconds: Callable[[], float]) -> Heard:
+async def exchange(
+    query: Query, settings: VantageSettings, seconds: Callable[[], float], streams: Streams | None = None
+) -> Heard:
     """Return the whole message that answers ``query``: over UDP, and over TCP if that was truncated; or over TLS.
 
-    ``seconds`` tells, for each of the two, how long it may take from now on.
+    Args:
+        query: What is asked.
+        settings: Whom.
+        seconds: Tells, for each of the two, how long it may take from now on.
+        streams: Connections to go on with; without them there is one for this query alone.
     """
     over = ""
     if settings.transport is Transport.UDP:
@@ -65,7 +71,15 @@ async def exchange(query: Query, settings: VantageSettings, seconds: Callable[[]
         if isinstance(heard, Unreliable) or not heard.flags & dns.flags.TC:
             return heard
         over = "truncated over UDP, and over TCP: "
-    heard = await _over_stream(query, settings, max(seconds(), 0))
+    left = max(seconds(), 0)
+    if streams is None:
+        single = Streams(settings, left, lambda _: None)
+        try:
+            heard = await _over_stream(query, single, left)
+        finally:
+            await single.close()
+    else:
+        heard = await _over_stream(query, streams, left)
     if isinstance(heard, Unreliable):
         return replace(heard, reason=over + heard.reason)
     return Unreliable(over + "truncated", Again.ONCE) if heard.flags & dns.flags.TC else heard
@@ -138,10 +152,9 @@ async def _over_udp(query: Query, settings: VantageSettings) -> Heard:
                 return heard
 
 
-async def _over_stream(query: Query, settings: VantageSettings, seconds: float) -> Heard:
-    """Wait for what comes of one query on a connection of its own."""
+async def _over_stream(query: Query, streams: Streams, seconds: float) -> Heard:
+    """Wait for what comes of one query."""
     woken = asyncio.Event()
-    streams = Streams(settings, seconds, lambda _: None)
     streams.begin(woken.set)
     streams.send(query.packet)
     try:
@@ -149,15 +162,15 @@ async def _over_stream(query: Query, settings: VantageSettings, seconds: float) 
             while True:
                 await woken.wait()
                 for packet in streams.arrived():
-                    heard = matched(packet, query.packet[:2], query.asked)
-                    return heard or Unreliable("an answer to another question", Again.ONCE)
-                for _, reason in streams.lost():
-                    return Unreliable(reason, Again.ALWAYS)
+                    if packet[:2] == query.packet[:2]:
+                        heard = matched(packet, packet[:2], query.asked)
+                        return heard or Unreliable("an answer to another question", Again.ONCE)
+                for ident, reason in streams.lost():
+                    if ident == int.from_bytes(query.packet[:2]):
+                        return Unreliable(reason, Again.ALWAYS)
                 woken.clear()
     except TimeoutError:
         return _no_answer(seconds)
-    finally:
-        await streams.close()
 
 
 def _no_answer(seconds: float) -> Unreliable:

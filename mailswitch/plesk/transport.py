@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
 
@@ -25,6 +25,7 @@ import requests
 import urllib3.exceptions
 
 from mailswitch.core.errors import ConfigError, InventoryError
+from mailswitch.plesk.clock import clock_ahead
 from mailswitch.plesk.credentials import Credentials, authentication_headers
 from mailswitch.plesk.failures import PanelFailure, cleaned
 from mailswitch.plesk.fingerprint import presented_fingerprint
@@ -100,6 +101,8 @@ class Transport:
             "User-Agent": "mailswitch",
             **authentication_headers(credentials),
         }
+        self.clock_ahead: timedelta | None = None
+        """How far the panel's clock was ahead of this one in its last reply; None where it does not tell."""
         self._socket: socket.socket | None = None
         self._is_over = threading.Event()
         self._session = _Session()
@@ -125,6 +128,7 @@ class Transport:
                 self._url, data=body, headers=self._headers, timeout=timeouts, allow_redirects=False, stream=True
             ) as response,
         ):
+            self.clock_ahead = clock_ahead(response.headers.get("Date"), datetime.now(UTC))
             _refuse_redirect(response)
             return _checked(response, self._body(response, deadline))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -85,7 +85,7 @@ class XmlApiPanel:
                 packets.domains_request(), lambda reply: (replies.sites(reply), replies.aliases(reply))
             )
             switches, oddities = self._switches(sorted({site.id for site in sites}))
-            return inventory.build(
+            found = inventory.build(
                 server=self.server,
                 panel=self.kind,
                 record=record,
@@ -95,6 +95,7 @@ class XmlApiPanel:
                 switches=switches,
                 oddities=oddities,
             )
+            return replace(found, clock_ahead=self._transport.clock_ahead)
 
     def read_switch(self, target: SwitchTarget) -> Switch:
         """Read one switch afresh.

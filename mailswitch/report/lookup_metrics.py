@@ -41,18 +41,24 @@ class LookupMetrics:
 
     def families(self) -> Iterator[Metric]:
         """Return everything."""
-        last = self._last.values()
+        yield from self._questions_put()
+        yield from self._packets()
+        yield from self._standing()
+
+    def _questions_put(self) -> Iterator[Metric]:
         yield gauge(
             "last_pass_lookups",
             "Questions put to a vantage in the last pass, by result.",
             ("vantage", "result"),
             {
                 (one.name, word): number
-                for one in last
+                for one in self._last.values()
                 for word, number in zip(_RESULTS, (one.queries - one.failures, one.failures), strict=True)
             },
         )
         yield counter("lookups", "Questions since this process began.", ("vantage", "result"), self._questions)
+
+    def _packets(self) -> Iterator[Metric]:
         yield counter("lookup_retries", "Packets sent again since this process began.", ("vantage",), self._retries)
         yield counter(
             "lookup_timeouts", "Packets left unanswered since this process began.", ("vantage",), self._timeouts
@@ -63,6 +69,9 @@ class LookupMetrics:
             ("vantage", "kind"),
             self._strays,
         )
+
+    def _standing(self) -> Iterator[Metric]:
+        last = self._last.values()
         yield gauge(
             "vantage_rate",
             "Packets a second at the end of the last pass; less than configured while the vantage cannot keep up.",

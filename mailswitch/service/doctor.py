@@ -6,7 +6,7 @@ Where it is not known for sure what Plesk answers (plesk.md section 9), it shows
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,23 +14,22 @@ from datetime import timedelta
 from mailswitch.core.domain import HostedDomain, Inventory, Kind, Switch
 from mailswitch.core.errors import InventoryError, LedgerError
 from mailswitch.core.guards import Panel, stops_sending
-from mailswitch.core.mx import Address, Vantage, is_routable
+from mailswitch.core.mx import Address, is_routable
+from mailswitch.core.names import DomainName
 from mailswitch.core.words import counted, duration
 from mailswitch.report.doctor import Grade, Symptom
 from mailswitch.service.setup import ManagedServer, Setup
+from mailswitch.service.vantage_check import (
+    VantageState,
+    clock_by_signatures,
+    hosted_sample,
+    own_vantages,
+    vantage_symptoms,
+)
 
-__all__ = ["LedgerState", "VantageState", "check_up"]
+__all__ = ["LedgerState", "check_up"]
 
-_SLOW = timedelta(seconds=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VantageState:
-    """How a vantage did when it was tried."""
-
-    vantage: Vantage
-    round_trip: timedelta | None
-    problems: tuple[str, ...]
+_CLOCKS_APART = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,22 +42,31 @@ class LedgerState:
 
 
 def check_up(
-    setup: Setup, *, probe_vantages: Callable[[], Iterable[VantageState]], inspect_ledger: Callable[[], LedgerState]
+    setup: Setup,
+    *,
+    probe_vantages: Callable[[Sequence[DomainName]], Iterable[VantageState]],
+    inspect_ledger: Callable[[], LedgerState],
 ) -> tuple[Symptom, ...]:
-    """Look at the ledger, the clock, every vantage and every panel, whatever one of them does."""
+    """Look at the ledger, the clock, every vantage and every panel, whatever one of them does.
+
+    ``probe_vantages`` is given a few names that are hosted here, which no vantage should answer for by itself.
+    """
     found = [*_ledger(inspect_ledger()), *_clock(setup)]
-    vantages = tuple(probe_vantages())
-    for vantage in vantages:
-        found += _vantage(vantage)
     with ThreadPoolExecutor(max_workers=min(setup.most_panels_at_once, len(setup.servers))) as pool:
-        for server, answer in zip(setup.servers, pool.map(_read, setup.servers), strict=True):
-            subject = f"server {server.name}"
-            if isinstance(answer, InventoryError):
-                text = f"the panel cannot be read ({answer.code}): {answer}"
-                found.append(Symptom(subject=subject, grade=Grade.PROBLEM, text=text))
-            else:
-                found += [Symptom(subject=subject, grade=grade, text=text) for grade, text in _panel(server, answer)]
-                found += _own_vantages(server, answer, vantages)
+        answers = tuple(pool.map(_read, setup.servers))
+    hosted = hosted_sample(answer for answer in answers if isinstance(answer, Inventory))
+    vantages = tuple(probe_vantages(hosted))
+    found += clock_by_signatures(setup.now(), vantages)
+    for vantage in vantages:
+        found += vantage_symptoms(vantage)
+    for server, answer in zip(setup.servers, answers, strict=True):
+        subject = f"server {server.name}"
+        if isinstance(answer, InventoryError):
+            text = f"the panel cannot be read ({answer.code}): {answer}"
+            found.append(Symptom(subject=subject, grade=Grade.PROBLEM, text=text))
+        else:
+            found += [Symptom(subject=subject, grade=grade, text=text) for grade, text in _panel(server, answer)]
+            found += own_vantages(server, answer, vantages)
     return tuple(found)
 
 
@@ -89,21 +97,6 @@ def _clock(setup: Setup) -> list[Symptom]:
     return [Symptom(subject="clock", grade=Grade.OK, text=f"{now:%Y-%m-%d %H:%M:%S} UTC, ahead of all on record")]
 
 
-def _vantage(state: VantageState) -> list[Symptom]:
-    subject = f"vantage {state.vantage.name}"
-    if state.problems:
-        return [
-            Symptom(subject=subject, grade=Grade.PROBLEM, text=f"{problem}: its opinion is worth nothing, replace it")
-            for problem in state.problems
-        ]
-    trip = state.round_trip or timedelta(0)
-    milliseconds = f"{trip.total_seconds() * 1000:.0f} ms"
-    if trip > _SLOW:
-        return [Symptom(subject=subject, grade=Grade.WARNING, text=f"answers, but slowly ({milliseconds})")]
-    text = f"answers, recursive, does not make up names ({milliseconds}; operator {state.vantage.operator})"
-    return [Symptom(subject=subject, grade=Grade.OK, text=text)]
-
-
 def _read(server: ManagedServer) -> Inventory | InventoryError:
     try:
         panel = server.opened()
@@ -124,12 +117,22 @@ def _panel(server: ManagedServer, inventory: Inventory) -> Iterator[tuple[Grade,
     full_off = stops_sending(Panel(version=inventory.version, platform=inventory.platform), server.policy)
     if full_off is not None:
         yield Grade.WARNING, f"nothing is turned off here: {full_off}"
+    yield from _panel_clock(inventory)
     yield from _addresses(server, inventory)
     yield Grade.NOTE, "switches read: " + _tally(domain.switch.value for domain in inventory.domains)
     yield Grade.NOTE, "kinds read: " + _tally(domain.kind.value for domain in inventory.domains)
     yield from _lacking(inventory.domains)
     for oddity in inventory.oddities:
         yield Grade.WARNING, f"not understood: {oddity}"
+
+
+def _panel_clock(inventory: Inventory) -> Iterator[tuple[Grade, str]]:
+    """Compare the panel's clock with this one: logs and confirmations of both are compared all the time."""
+    ahead = inventory.clock_ahead
+    if ahead is not None and abs(ahead) >= _CLOCKS_APART:
+        which = "ahead of" if ahead > timedelta(0) else "behind"
+        text = f"the panel's clock is {duration(abs(ahead))} {which} this machine's: look at the time service of both"
+        yield Grade.WARNING, text
 
 
 def _addresses(server: ManagedServer, inventory: Inventory) -> Iterator[tuple[Grade, str]]:
@@ -157,19 +160,6 @@ def _lacking(domains: Iterable[HostedDomain]) -> Iterator[tuple[Grade, str]]:
     undated = sum(1 for domain in listed if domain.created is None and domain.kind is not Kind.ALIAS)
     if undated:
         yield Grade.NOTE, f"{counted(undated, 'name')} without a date of creation: held as arriving only by the ledger"
-
-
-def _own_vantages(server: ManagedServer, inventory: Inventory, vantages: tuple[VantageState, ...]) -> Iterator[Symptom]:
-    ours = {entry.address for entry in inventory.addresses} | server.addresses
-    ours |= {entry.public for entry in inventory.addresses if entry.public is not None}
-    for state in vantages:
-        address = state.vantage.address
-        if address is not None and (address in ours or any(address in network for network in server.networks)):
-            text = (
-                f"vantage {state.vantage.name} is at an address of {server.name}, which serves its own zones: "
-                "it is no public view of them, use a resolver of somebody else"
-            )
-            yield Symptom(subject=f"server {server.name}", grade=Grade.PROBLEM, text=text)
 
 
 def _tally(words: Iterable[str]) -> str:

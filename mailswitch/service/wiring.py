@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -14,6 +14,7 @@ from mailswitch.config.servers import ServerSection, is_this_machine
 from mailswitch.config.settings import Settings, local_additions, policy_for
 from mailswitch.config.values import Authoritative
 from mailswitch.core.mx import Address
+from mailswitch.core.names import DomainName
 from mailswitch.core.providers import ProviderTable
 from mailswitch.evidence.mailbox_source import PleskMailboxes
 from mailswitch.evidence.mailboxes import MailboxSettings
@@ -34,12 +35,13 @@ from mailswitch.plesk.secret import Secret
 from mailswitch.plesk.tls import TlsSettings
 from mailswitch.plesk.transport import TransportLimits
 from mailswitch.plesk.xml_api import XmlApiSettings, open_xml_api
-from mailswitch.service.doctor import LedgerState, VantageState
+from mailswitch.service.doctor import LedgerState
 from mailswitch.service.install.host import Host
 from mailswitch.service.local_evidence import MailLogSource, UnreadLog
 from mailswitch.service.ports import LedgerPlace, Panel, PublicView
 from mailswitch.service.setup import ManagedServer, Setup
 from mailswitch.service.stranded import MailHouse
+from mailswitch.service.vantage_check import Validation, VantageState
 
 __all__ = ["new_run_id", "setup_of", "utc_now"]
 
@@ -146,13 +148,21 @@ def memory_of(settings: Settings, complain: Callable[[str], None]) -> AnswerMemo
     return AnswerMemory(path, complain) if settings.dns.remember else None
 
 
-def vantage_prober(settings: Settings) -> tuple[Callable[[VantageSettings], VantageState], tuple[VantageSettings, ...]]:
-    """Return what tries one vantage, and the vantages to try."""
+def vantage_prober(
+    settings: Settings, hosted: Sequence[DomainName]
+) -> tuple[Callable[[VantageSettings], VantageState], tuple[VantageSettings, ...]]:
+    """Return what tries one vantage, and the vantages to try; ``hosted`` are a few names of this host."""
     timing = timing_of(settings)
 
     def tried(one: VantageSettings) -> VantageState:
-        health = probe(one, timing)
-        return VantageState(vantage=health.vantage, round_trip=health.round_trip, problems=health.problems)
+        health = probe(one, timing, hosted=hosted)
+        return VantageState(
+            vantage=health.vantage,
+            round_trip=health.round_trip,
+            problems=health.problems,
+            validation=Validation(health.validation.value),
+            signed=health.signed,
+        )
 
     return tried, vantages_of(settings)
 

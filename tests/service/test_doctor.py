@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ import pytest
 from mailswitch.core.domain import Kind, ServerAddress, Switch
 from mailswitch.core.errors import InventoryError
 from mailswitch.core.mx import address
+from mailswitch.core.names import DomainName
 from mailswitch.report.doctor import Grade, Symptom
-from mailswitch.service.doctor import LedgerState, VantageState, check_up
+from mailswitch.service.doctor import LedgerState, check_up
+from mailswitch.service.vantage_check import Validation, VantageState
 from tests.support.builders import a_vantage
 from tests.support.ports import Scene
 
@@ -26,16 +29,24 @@ def scene(tmp_path: Path) -> Scene:
 
 
 def a_state(
-    *, at: str = "192.0.2.53", trip: timedelta | None = timedelta(milliseconds=20), problems: tuple[str, ...] = ()
+    name: str = "a",
+    *,
+    at: str = "192.0.2.53",
+    trip: timedelta | None = timedelta(milliseconds=20),
+    problems: tuple[str, ...] = (),
+    validation: Validation = Validation.DONE,
+    signed: tuple[datetime, datetime] | None = None,
 ) -> VantageState:
-    return VantageState(vantage=a_vantage("a", at=at), round_trip=trip, problems=problems)
+    return VantageState(
+        vantage=a_vantage(name, at=at), round_trip=trip, problems=problems, validation=validation, signed=signed
+    )
 
 
 def examined(
     scene: Scene, *vantages: VantageState, ledger: LedgerState = WELL, grade: Grade | None = None
 ) -> list[tuple[str, str]]:
     found: tuple[Symptom, ...] = check_up(
-        scene.setup, probe_vantages=lambda: vantages or (a_state(),), inspect_ledger=lambda: ledger
+        scene.setup, probe_vantages=lambda _: vantages or (a_state(),), inspect_ledger=lambda: ledger
     )
     return [(one.subject, one.text) for one in found if grade in {None, one.grade}]
 
@@ -83,12 +94,105 @@ def test_a_clock_behind_the_last_pass_is_a_problem(scene: Scene) -> None:
 
 
 def test_a_vantage_that_lies_or_is_silent_is_a_problem_and_a_slow_one_a_warning(scene: Scene) -> None:
-    ((subject, text),) = problems(scene, a_state(problems=("makes up names",), trip=None))
+    silent, lying = a_state(problems=("no answer: see",), trip=None), a_state(problems=("makes up names: replace it",))
 
-    assert (subject, text) == ("vantage a", "makes up names: its opinion is worth nothing, replace it")
+    assert [found for found in examined(scene, silent) if found[0] == "vantage a"] == [("vantage a", "no answer: see")]
+    assert problems(scene, lying) == [("vantage a", "makes up names: replace it")]
+    assert not any("does not make up names" in text for _, text in examined(scene, lying))
     assert examined(scene, a_state(trip=timedelta(seconds=2)), grade=Grade.WARNING) == [
-        ("vantage a", "answers, but slowly (2000 ms)")
+        ("vantage a", "answers, but slowly (2000 ms): passes take long; use one that is nearer")
     ]
+
+
+@pytest.mark.parametrize(
+    ("validation", "grade", "words"),
+    [
+        (Validation.DONE, Grade.OK, "validates DNSSEC: what is signed cannot be forged"),
+        (
+            Validation.NOT_DONE,
+            Grade.NOTE,
+            "does not validate DNSSEC: it believes forged answers; prefer a resolver that",
+        ),
+        (Validation.PRETENDED, Grade.WARNING, "says that it validates DNSSEC, and yet believes a name whose"),
+    ],
+)
+def test_whether_a_vantage_validates_is_told(scene: Scene, validation: Validation, grade: Grade, words: str) -> None:
+    found = [text for _, text in examined(scene, a_state(validation=validation), grade=grade)]
+
+    assert len([text for text in found if text.startswith(words)]) == 1
+
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_clock_outside_of_all_signatures_is_a_problem(scene: Scene) -> None:
+    now = scene.setup.now()
+    behind = [a_state(name, signed=(now + 3 * HOUR + timedelta(seconds=30), now + 300 * HOUR)) for name in "ab"]
+    ahead = [a_state(signed=(now - 300 * HOUR, now - 48 * HOUR))]
+
+    assert problems(scene, *behind) == [
+        (
+            "clock",
+            f"the clock is 3 h behind the beginning of the signatures that vantage {name} hands out: "
+            "it is wrong; look at the time service",
+        )
+        for name in "ab"
+    ]
+    assert problems(scene, *ahead) == [
+        (
+            "clock",
+            "the clock is 2 d after the end of the signatures that vantage a hands out: "
+            "it is wrong; look at the time service",
+        )
+    ]
+
+
+def test_a_vantage_alone_with_its_old_signatures_is_warned_of_and_the_clock_is_not(scene: Scene) -> None:
+    now = scene.setup.now()
+    old = a_state("a", signed=(now - 300 * HOUR, now - HOUR))
+    new = a_state("b", signed=(now - HOUR, now + HOUR))
+
+    assert problems(scene, old, new) == []
+    assert [subject for subject, _ in examined(scene, old, new, grade=Grade.WARNING)] == ["vantage a"]
+
+
+def test_a_clock_within_the_signatures_is_told(scene: Scene) -> None:
+    now = scene.setup.now()
+    found = examined(scene, a_state(signed=(now - HOUR, now + HOUR)), a_state("b"), grade=Grade.OK)
+
+    assert ("clock", "within what the signatures of 1 vantage allow") in found
+
+
+@pytest.mark.parametrize(("ahead", "words"), [(5, "5 min ahead of"), (-90, "1 h 30 min behind")])
+def test_a_panel_whose_clock_is_another_is_warned_of(scene: Scene, ahead: int, words: str) -> None:
+    scene.plesk.clock_ahead = timedelta(minutes=ahead)
+
+    assert examined(scene, grade=Grade.WARNING) == [
+        ("server web01", f"the panel's clock is {words} this machine's: look at the time service of both")
+    ]
+
+
+def test_a_panel_whose_clock_is_about_the_same_is_not(scene: Scene) -> None:
+    scene.plesk.clock_ahead = timedelta(seconds=-3)
+
+    assert examined(scene, grade=Grade.WARNING) == []
+
+
+def test_vantages_are_given_a_few_hosted_names_to_try_and_no_more(scene: Scene) -> None:
+    scene.plesk.host("off.example", switch=Switch.OFF)
+    scene.plesk.host("shop.moved.example", kind=Kind.SUBDOMAIN, parent="moved.example")
+    for number in range(30):
+        scene.plesk.host(f"d{number}.example")
+    given: list[DomainName] = []
+
+    def probed(hosted: Sequence[DomainName]) -> tuple[VantageState, ...]:
+        given.extend(hosted)
+        return ()
+
+    check_up(scene.setup, probe_vantages=probed, inspect_ledger=lambda: WELL)
+
+    assert len(given) == 8
+    assert {name.text for name in given}.isdisjoint({"off.example", "shop.moved.example"})
 
 
 @pytest.mark.parametrize("at", ["203.0.113.10", "203.0.113.77", "192.0.2.99", "10.1.1.1"])
@@ -120,7 +224,7 @@ def test_a_panel_that_breaks_off_while_it_is_read_is_closed_and_told(scene: Scen
 
     scene.plesk.meanwhile = cut_off
     setup = replace(scene.setup, servers=(replace(server, open_panel=lambda: panel),))
-    found = check_up(setup, probe_vantages=lambda: (), inspect_ledger=lambda: WELL)
+    found = check_up(setup, probe_vantages=lambda _: (), inspect_ledger=lambda: WELL)
 
     assert [one.text for one in found if one.grade is Grade.PROBLEM] == [
         "the panel cannot be read (unreachable): web01: cut off"

@@ -133,6 +133,7 @@ class Plesk:
     between: dict[str, Callable[[], None]] = field(default_factory=dict)
     """What somebody does right after a switch was read, by name; once."""
     oddities: tuple[str, ...] = ()
+    clock_ahead: timedelta | None = None
     opened: int = 0
     on_write: Callable[[str, Switch], None] | None = None
     """Told of each write before anything comes of it."""
@@ -195,6 +196,7 @@ class FakePanel:
             addresses=self._plesk.addresses,
             domains=tuple(self._plesk.domains.values()),
             oddities=self._plesk.oddities,
+            clock_ahead=self._plesk.clock_ahead,
         )
         if self._plesk.meanwhile is not None:
             self._plesk.meanwhile()
