@@ -39,7 +39,7 @@ class Mailboxes:
         """Return everything that lies in a mailbox now."""
         copies: defaultdict[str, list[str]] = defaultdict(list)
         bounces: defaultdict[str, int] = defaultdict(int)
-        for host, message in self._messages():
+        for host, message, _ in self._messages():
             if message is None:
                 continue
             number, is_bounce = message
@@ -49,7 +49,17 @@ class Mailboxes:
                 copies[number].append(host)
         return Found({number: tuple(hosts) for number, hosts in copies.items()}, dict(bounces))
 
-    def _messages(self) -> Iterator[tuple[str, tuple[str, bool] | None]]:
+    def arrivals(self) -> dict[str, float]:
+        """Return when the last copy of each message, or bounce about it, was put into a mailbox, since 1970."""
+        times: dict[str, float] = {}
+        for _, message, path in self._messages():
+            if message is not None:
+                number, _ = message
+                # Of the inode: what a mailbox is told as the time of arrival has whole seconds.
+                times[number] = max(times.get(number, 0.0), path.stat().st_ctime)
+        return times
+
+    def _messages(self) -> Iterator[tuple[str, tuple[str, bool] | None, Path]]:
         for host, store in self._stores.items():
             top = host.file(store)
             for path in [*top.glob("*/*/Maildir/new/*"), *top.glob("*/*/Maildir/cur/*")]:
@@ -57,4 +67,4 @@ class Mailboxes:
                 key = (host.name, path.relative_to(top).parents[2] / path.name.partition(":")[0])
                 if key not in self._known:
                     self._known[key] = read_message(path.read_bytes())
-                yield host.name, self._known[key]
+                yield host.name, self._known[key], path

@@ -11,15 +11,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.e2e.lab.hosts import Host, is_listening
 from tests.e2e.lab.waiting import until
 
-__all__ = ["MAIL_LOG", "Postfix", "mailbox_settings", "queued", "start_all"]
+__all__ = ["MAIL_LOG", "Postfix", "mailbox_settings", "queued", "shifted", "start_all"]
 
 MAIL_LOG = "/var/log/maillog"
 MAILBOXES = "/var/vmail"
+_STAMP_LENGTH = len("Nov 23 07:40:14")
 _STORE_ID = 5000
 """Owner of the mailboxes of hosts without Plesk; a number of nobody's."""
 
@@ -160,3 +162,10 @@ def start_all(servers: Iterable[Postfix]) -> None:
         postfix.start()
     for postfix in started:
         postfix.wait()
+
+
+def shifted(line: str, span: timedelta) -> str:
+    """Return a line of a classic mail log as if it had been written so much earlier."""
+    year = datetime.now(UTC).year
+    moment = datetime.strptime(f"{year} {line[:_STAMP_LENGTH]}", "%Y %b %d %H:%M:%S").replace(tzinfo=UTC) - span
+    return f"{moment:%b} {moment.day:2} {moment:%H:%M:%S}{line[_STAMP_LENGTH:]}"

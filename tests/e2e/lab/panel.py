@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 from mailswitch.core.domain import Switch
@@ -19,10 +21,12 @@ from mailswitch.simulation.schemas import SchemaSet
 from mailswitch.simulation.state import PanelState
 from tests.e2e.lab.plesk import TABLES, mail_tables
 
-__all__ = ["CERTIFICATE", "PORT", "READY", "STATE", "MailPanel", "main"]
+__all__ = ["CERTIFICATE", "PORT", "READY", "STATE", "WRITES", "MailPanel", "main"]
 
 PORT = 8443
 STATE, CERTIFICATE, READY = "panel.db", "panel.pem", "ready"
+WRITES = "writes.jsonl"
+"""When each switch was turned: one JSON object a line."""
 _SECONDS = 30
 _writing = threading.Lock()
 
@@ -32,9 +36,13 @@ class MailPanel(PanelState):
 
     def perform(self, name: str, to: Switch, *, interface: str, is_applied: bool) -> None:
         """Turn a switch, and tell Postfix before the request is answered."""
+        begun = time.time()
         super().perform(name, to, interface=interface, is_applied=is_applied)
         if is_applied:
             self.write_tables()
+            told = {"name": name, "to": to.value, "begun": begun, "done": time.time()}
+            with (self.path.parent / WRITES).open("a", encoding="ascii") as file:
+                file.write(json.dumps(told) + "\n")
 
     def write_tables(self) -> None:
         """Write Postfix's tables as the switches are, each by rename, and have it read them."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import smtplib
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from email.message import EmailMessage
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
@@ -20,25 +19,28 @@ from mailswitch.core.domain import Switch
 from mailswitch.simulation.certificates import self_signed
 from mailswitch.simulation.world_file import parse_world
 from tests.e2e.lab import mta, places
+from tests.e2e.lab.configured import configuration
 from tests.e2e.lab.lab import Lab
-from tests.e2e.lab.mailboxes import ID_FIELD
-from tests.e2e.lab.panel import CERTIFICATE, PORT, READY, STATE, MailPanel
+from tests.e2e.lab.panel import CERTIFICATE, READY, STATE, MailPanel
+from tests.e2e.lab.senders import ALL, send
 from tests.e2e.lab.tally import Row, Sent, Tally, tally
 from tests.e2e.lab.waiting import Broken, until
 
-__all__ = ["ALL", "INSIDE", "OUTSIDE", "SUBMISSION", "WEB_FORM", "Mail", "Play", "Theatre"]
-
-WEB_FORM, SUBMISSION, OUTSIDE = "web form", "submission", "outside"
-INSIDE = (WEB_FORM, SUBMISSION)
-"""A co-tenant's ways to send."""
-ALL = (*INSIDE, OUTSIDE)
+__all__ = ["Mail", "Play", "Theatre", "tell"]
 
 _ROOT = Path(__file__).parents[3]
 _KEY = "0b6b2f9c-1f64-4b0f-8a52-5d0f6f0f6a11"
 _SETTLING_SECONDS = 45.0
 _SILENCE_SECONDS = 3.0
 """With empty queues everywhere, what was not found for so long is nowhere."""
-_WEB_USER = 33
+
+
+class Numbered(Protocol):
+    """A message that was handed in."""
+
+    @property
+    def number(self) -> str:
+        """Its id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ class Theatre:
     program: Path
     rows: list[Row] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     last_number: int = 0
 
     def next_number(self, scenario: str) -> str:
@@ -76,13 +79,13 @@ def tell(text: str) -> None:
 class Play:
     """One scenario on a Plesk server of its own making: fresh panel, fresh ledger, the lab's mail server."""
 
-    def __init__(self, theatre: Theatre, scenario: str, title: str) -> None:
+    def __init__(self, theatre: Theatre, scenario: str) -> None:
         self.theatre = theatre
         self.lab = theatre.lab
         self.scenario = scenario
-        self.title = title
         self.folder = theatre.lab.work / "plays" / scenario.replace(" ", "-")
         self._panel: subprocess.Popen[bytes] | None = None
+        self._fingerprint = ""
 
     # ---- the panel
 
@@ -94,7 +97,8 @@ class Play:
         self._populate(domains)
         (self.folder / "panel.key").touch(mode=0o600)
         (self.folder / "panel.key").write_text(f"{_KEY}\n")
-        self.configure(identity.fingerprint, config or {})
+        self._fingerprint = identity.fingerprint
+        self.configure(config or {})
         self._panel = self.lab.plesk.spawn(
             sys.executable,
             "-m",
@@ -120,34 +124,17 @@ class Play:
             "domains": listed,
         }
         world = parse_world(yaml.safe_dump({"servers": [server]}))
-        MailPanel.create(self.folder / STATE, world.servers[0], secret_key=_KEY, key_address="127.0.0.1")
+        panel = MailPanel.create(self.folder / STATE, world.servers[0], secret_key=_KEY, key_address="127.0.0.1")
+        with panel.connection() as connection:
+            connection.execute(
+                "INSERT INTO mail (mail_name, dom_id, postbox, mail_group, redirect, redir_addr, autoresponder,"
+                " mbox_quota, account_id) SELECT 'sales', dom_id, postbox, mail_group, redirect, redir_addr,"
+                " autoresponder, mbox_quota, account_id FROM mail"
+            )
 
-    def configure(self, fingerprint: str, more: Mapping[str, object]) -> None:
+    def configure(self, more: Mapping[str, object]) -> None:
         """Write the configuration, ``more`` laid over its sections."""
-        value: dict[str, Any] = {
-            "mode": "report",
-            "ledger": f"sqlite:///{self.folder}/ledger.db",
-            "servers": [
-                {
-                    "name": "plesk",
-                    "panel": "xml-api",
-                    "url": f"https://127.0.0.1:{PORT}",
-                    "secret_key_file": "panel.key",
-                    "tls": {"fingerprint_sha256": fingerprint},
-                }
-            ],
-            "dns": {
-                "vantages": [
-                    {"name": name, "operator": name.capitalize(), "address": self.lab.hosts[name].address}
-                    for name in places.RESOLVERS
-                ],
-            },
-            "policy": {"providers": [{"pattern": "*.provider.example", "kind": "mailbox", "provider": "Provider"}]},
-            # What takes a day on the internet takes three passes here; everything else is as shipped.
-            "confirm": {"sightings": 3, "window": "0s", "unknown_provider_window": "0s"},
-            # A handful of names moves here, which is most of the server.
-            "limits": {"changes": 100, "share": "100%", "unknown_share": "100%"},
-        }
+        value = configuration(self.lab, self.folder, self._fingerprint)
         for key, section in more.items():
             value[key] = {**value.get(key, {}), **section} if isinstance(section, dict) else section
         (self.folder / "mailswitch.yaml").write_text(yaml.safe_dump(value, sort_keys=False))
@@ -179,6 +166,12 @@ class Play:
         if done.returncode != 0:
             raise Broken(f"the panel could not write Postfix's tables:\n{done.stderr[-2000:]}")
 
+    def repeat_log(self, days: Iterable[int]) -> None:
+        """Write the mail log's lines once more for some days ago, to where logrotate would have put them."""
+        lines = self.lab.plesk.file(mta.MAIL_LOG).read_text().splitlines()
+        earlier = [mta.shifted(line, timedelta(days=ago)) for ago in sorted(days, reverse=True) for line in lines]
+        self.lab.plesk.write(f"{mta.MAIL_LOG}.1", "".join(f"{line}\n" for line in earlier), 0o640)
+
     # ---- the program
 
     def run(self, *words: str, codes: tuple[int, ...] = (0,)) -> str:
@@ -186,7 +179,9 @@ class Play:
         config = self.folder / "mailswitch.yaml"
         done = self.lab.plesk.try_run(self.theatre.program, "--config", config, *words, seconds=120)
         if done.returncode not in codes:
-            raise Broken(f"mailswitch {' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            raise Broken(
+                f"mailswitch {' '.join(words)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}"
+            )
         return done.stdout
 
     def json(self, *words: str, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
@@ -225,7 +220,9 @@ class Play:
         entry = self.entry(report, name)
         reasons = {reason["code"] for reason in entry["reasons"]} | {entry["route"]}
         is_held = entry["decision"] in {"hold", "keep"} and set(codes) <= reasons
-        self.check(is_held, f"{name}: {entry['decision']} ({', '.join(sorted(reasons))}), as expected")
+        self.check(is_held, f"{name}: {entry['decision']} ({', '.join(sorted(reasons))})")
+        for reason in entry["reasons"]:
+            tell(f"         {reason['text']}")
 
     def remark(self, text: str) -> None:
         """Print something, and put it below the table."""
@@ -244,13 +241,23 @@ class Play:
     def count(self, name: str, sent: Iterable[Sent], *, expected: Tally, is_promised: bool) -> Row:
         """Count messages that have come to rest, and add a row to the table."""
         counted = tally(sent, self.lab.mailboxes.found())
-        row = Row(scenario=self.scenario, step=name, expected=expected, found=counted, is_promised=is_promised)
+        return self.add(
+            Row(scenario=self.scenario, step=name, expected=expected, found=counted, is_promised=is_promised)
+        )
+
+    def add(self, row: Row) -> Row:
+        """Add a row to the table, and say what is wrong with it."""
         self.theatre.rows.append(row)
-        counts = ", ".join(f"{getattr(counted, word)} {word}" for word in ("rightly", "abandoned", "bounced", "lost"))
-        tell(f"   {name}: {counted.sent} sent, {counts}")
+        counts = ", ".join(f"{getattr(row.found, word)} {word}" for word in ("rightly", "abandoned", "bounced", "lost"))
+        tell(f"   {row.step}: {row.found.sent} sent, {counts}")
         for problem in row.problems:
-            tell(f"   WRONG  {problem}")
+            self.wrong(problem)
         return row
+
+    def wrong(self, problem: str) -> None:
+        """Say that something is not as it must be, and go on: the whole fails in the end."""
+        tell(f"   WRONG  {problem}")
+        self.theatre.problems.append(problem)
 
     def hand_in(self, mail: Mail) -> list[Sent]:
         """Hand in messages, and return them."""
@@ -267,7 +274,7 @@ class Play:
                 handed.append(message)
         return handed
 
-    def settle(self, sent: Iterable[Sent]) -> None:
+    def settle(self, sent: Iterable[Numbered]) -> None:
         """Wait until every message is in a mailbox or sent back, and nothing waits in any queue."""
         numbers = {message.number for message in sent}
         deadline = time.monotonic() + _SETTLING_SECONDS
@@ -281,39 +288,3 @@ class Play:
             if quiet_since is not None and time.monotonic() - quiet_since > _SILENCE_SECONDS:
                 return
             time.sleep(0.1)
-
-
-def send(lab: Lab, message: Sent) -> None:
-    """Hand in one message the way its sender does.
-
-    A refusal at the door is the sender's to know of, as a mail program shows it: here it is written down as a bounce
-    by the mail server, which takes everything that a customer who is logged in hands in.
-    """
-    match message.sender:
-        case "web form":
-            user = [f"--reuid={_WEB_USER}", f"--regid={_WEB_USER}", "--clear-groups"]
-            sender = f"info@{places.COTENANT}"
-            lab.plesk.run("setpriv", *user, "--", "sendmail", "-t", "-f", sender, given=_text(message, sender))
-        case "submission":
-            _submit(lab, message)
-        case "outside":
-            sender = f"info@{places.OUTSIDER}"
-            lab.hosts[places.SENDER].run("sendmail", "-t", "-f", sender, given=_text(message, sender))
-        case way:
-            raise ValueError(way)
-
-
-def _text(message: Sent, sender: str) -> str:
-    mail = EmailMessage()
-    mail["From"], mail["To"] = sender, message.recipient
-    mail["Subject"] = f"{message.sender} {message.number}"
-    mail[ID_FIELD] = message.number
-    mail.set_content(f"Message {message.number}.\n")
-    return mail.as_string()
-
-
-def _submit(lab: Lab, message: Sent) -> None:
-    sender = f"info@{places.COTENANT}"
-    with smtplib.SMTP(lab.plesk.address, 587, local_hostname="laptop", timeout=30) as session:
-        session.login(sender, "customer")
-        session.sendmail(sender, [message.recipient], _text(message, sender))
