@@ -232,7 +232,8 @@ def _incomplete(fault: Fault, attempt: str) -> PanelFailure:
 
 
 def _site(result: Element, operator: str) -> SiteRecord:
-    site_id, general = whole_number(_field(result, "id")), result.find("data/gen_info")
+    site_id, told = whole_number(_field(result, "id")), result.find("data")
+    general = None if told is None else told.find("gen_info")  # a path of tags would be walked in Python
     if not site_id or general is None:
         raise PanelFailure(f"{operator} get answered with an object without id or gen_info", code="incomplete")
     webspace_id = 0 if operator == "webspace" else whole_number(_field(general, "webspace-id"))
@@ -263,8 +264,9 @@ def _alias(result: Element) -> AliasRecord:
 
 
 def _switch(result: Element) -> Switch:
-    services = result.findall("prefs/mailservice")
-    nothing = result.findall("prefs/none")
+    prefs = result.findall("prefs")
+    services = [service for each in prefs for service in each.findall("mailservice")]
+    nothing = any(each.find("none") is not None for each in prefs)
     if nothing and not services:
         return Switch.NOT_CONFIGURED
     if len(services) != 1 or nothing:
