@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shutil
 import socket
 import sys
 from collections import Counter
@@ -70,6 +71,7 @@ _NEEDS = {
     "schemas": ("MAILSWITCH_PLESK_XSD", "Plesk's official XML schemas"),
     "postgresql": ("MAILSWITCH_TEST_POSTGRESQL", "a PostgreSQL server"),
     "root": (None, "root"),
+    "dns_servers": (None, "NSD and Unbound (on Debian: apt install nsd unbound)"),
 }
 """What tests marked so need, and the variable that says where it is."""
 _LEFT_OUT: pytest.StashKey[Counter[str]] = pytest.StashKey()
@@ -99,7 +101,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _is_at_hand(marker: str) -> bool:
     variable = _NEEDS[marker][0]
-    return os.geteuid() == 0 if variable is None else bool(os.environ.get(variable))
+    if variable is not None:
+        return bool(os.environ.get(variable))
+    if marker == "root":
+        return os.geteuid() == 0
+    # Where Debian puts servers, only root looks by itself.
+    folders = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+    return all(shutil.which(name, path=folders) for name in ("nsd", "unbound"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

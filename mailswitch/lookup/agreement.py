@@ -33,7 +33,7 @@ _SHOWN_EXCHANGES = 3
 class Hearing:
     """One question to the servers of one zone, until ``needed`` of them have answered or one refers to others.
 
-    Ask ``next`` for whom to ask; tell ``skip``, ``fail`` or ``hear`` of each; ``outcome`` is there when ``next`` has
+    Ask ``next`` for whom to ask and tell ``hear`` or ``fail`` what came of it; ``outcome`` is there when ``next`` has
     nobody any more.
     """
 
@@ -59,22 +59,17 @@ class Hearing:
         """Whether nothing was heard from an address yet: a server is not asked again under another name."""
         return address not in self._heard
 
-    def fail(self, server: NameServer, reason: str) -> None:
-        """Take note that a server gave nothing to rely on."""
-        self._failures.append(f"{server.name}: {reason}")
+    def fail(self, reason: str) -> None:
+        """Take note that a server gave nothing to rely on; the reason names it."""
+        self._failures.append(reason)
 
-    def hear(self, address: Address, said: Said) -> None:
-        """Take in what the server at an address said; a reason not to rely on it goes to ``fail``."""
+    def hear(self, address: Address, said: Found | Nothing | NotThere | Unfinished | Delegation) -> None:
+        """Take in what the server at an address said."""
         self._heard.add(address)
-        match said:
-            case Delegation():
-                self._delegation = said
-            case Found() | Nothing() | NotThere() | Unfinished():
-                self._replies.append(said)
-            case Unreliable(reason=reason):
-                self._failures.append(f"{address}: {reason}")
-            case _ as never:
-                assert_never(never)
+        if isinstance(said, Delegation):
+            self._delegation = said
+        else:
+            self._replies.append(said)
 
     def outcome(self) -> Said:
         """Return where they refer to, or what they say together.

@@ -163,8 +163,8 @@ class Authority:
         while (server := hearing.next()) is not None:
             addresses = await self._addresses(server, errand)
             if not addresses:
-                hearing.fail(server, "its address is not known")
-            reasons = []
+                hearing.fail(f"{server.name}: its address is not known")
+            reasons: list[str] = []
             for address in filter(hearing.is_new, addresses[:_ADDRESSES_TRIED]):
                 if not errand.budget.queries:
                     return Unreliable(f"it takes more than {_MAX_QUERIES} queries to find its name servers")
@@ -173,10 +173,10 @@ class Authority:
                 if not isinstance(said, Unreliable):
                     hearing.hear(address, said)
                     break
-                reasons.append(said.reason)
+                reasons.append(f"{server.name} at {address}: {said.reason}")
             else:
-                if reasons:
-                    hearing.fail(server, ", ".join(reasons))
+                for reason in reasons:
+                    hearing.fail(reason)
         return hearing.outcome()
 
     def _in_turn(self, zone: Delegation, name: DomainName) -> list[NameServer]:

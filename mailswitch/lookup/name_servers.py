@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import dns.message
 import dns.rcode
@@ -81,16 +81,14 @@ class NameServers:
     async def ask(self, address: Address, name: DomainName, rdtype: dns.rdatatype.RdataType, zone: DomainName) -> Said:
         """Return what the server at an address, one of ``zone``'s, says about ``name``."""
         if not self.may_ask(address):
-            return Unreliable(f"{address} is not asked: it is not routable")
+            return Unreliable("not asked, for it is not routable")
         peer = self._peers.setdefault(address, _Peer(Pace(self._timing.rate)))
         if peer.silences >= _DEAD_AFTER:
-            return Unreliable(f"{address} is not asked any more: it gave no answer {peer.silences} times")
+            return Unreliable(f"not asked any more after {peer.silences} questions without an answer")
         self.queries += 1
         heard = await self._heard(address, peer, wire_form(name), rdtype)
         said = heard if isinstance(heard, Unreliable) else read_said(heard, name, rdtype, zone)
-        if isinstance(said, Unreliable):
-            self.failures += 1
-            return replace(said, reason=f"{address} gives {said.reason}")
+        self.failures += isinstance(said, Unreliable)
         return said
 
     async def _heard(self, address: Address, peer: _Peer, name: bytes, rdtype: int) -> Heard:
@@ -113,7 +111,7 @@ class NameServers:
 
     async def _exchanged(self, address: Address, peer: _Peer, name: bytes, rdtype: int, *, is_mixed: bool) -> Heard:
         asked = question(self._entropy.mixed_case(name) if is_mixed else name, rdtype)
-        packet = query_packet(self._entropy.number(), asked, has_edns=peer.has_edns)
+        packet = query_packet(self._entropy.number() & 0xFFFF, asked, has_edns=peer.has_edns)
         query = Query(packet[:2] + _NO_FLAGS + packet[4:], asked)
         where = VantageSettings(name=str(address), operator="", address=address, port=self._port)
         peer.pace.sent()
