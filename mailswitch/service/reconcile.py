@@ -25,6 +25,7 @@ from mailswitch.core.reports import (
 )
 from mailswitch.service.apply import settle_open_intents
 from mailswitch.service.carry_out import Orders, carry_out
+from mailswitch.service.collecting import rare_collections
 from mailswitch.service.local_evidence import look_into_log
 from mailswitch.service.observe import Answered, Progress, Scope, Sighted, look, read_inventories
 from mailswitch.service.ports import EvidenceSource, Ledger, LedgerReader, Panel
@@ -109,7 +110,7 @@ def settle(setup: Setup, ledger: Ledger) -> None:
 
 def _pass(setup: Setup, request: PassRequest, reader: LedgerReader, ledger: Ledger | None) -> PassReport:
     """Look and judge; with a ledger to write also record and apply. A dry run is this without one."""
-    with ExitStack() as stack:
+    with rare_collections(), ExitStack() as stack:
         report, servers = _judged(setup, request, reader, ledger, stack)
         return report if ledger is None else _carried_out(setup, request, ledger, report, servers)
 
