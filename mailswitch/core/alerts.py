@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from mailswitch.core.decide import REFUSED_HERE
 from mailswitch.core.domain import Inventory, Switch
 from mailswitch.core.ledger import Claim, Guard
+from mailswitch.core.limits import VantageFailures
 from mailswitch.core.policy import Mode, Route
 from mailswitch.core.reports import Alert, DomainReport, ServerReport
 from mailswitch.core.table import Verdict
@@ -16,11 +17,15 @@ from mailswitch.core.words import counted
 __all__ = ["alerts_of", "gravest_first", "why_refused"]
 
 _MOST_NAMED = 10
+_FEW_FAILED = 5
+_FAILING_SHARE = 0.2
 _NOTED_CODES = ("off-here", "route-changed")
 
 
-def alerts_of(report: ServerReport, inventory: Inventory, mode: Mode) -> tuple[Alert, ...]:
-    """Return a server's alerts, the gravest first."""
+def alerts_of(
+    report: ServerReport, inventory: Inventory, mode: Mode, vantages: Iterable[VantageFailures] = ()
+) -> tuple[Alert, ...]:
+    """Return a server's alerts, the gravest first; ``vantages`` are how they fared in the whole pass."""
     return (
         *_with_code(report, REFUSED_HERE),
         *_refusals(report),
@@ -28,6 +33,7 @@ def alerts_of(report: ServerReport, inventory: Inventory, mode: Mode) -> tuple[A
         *_refused_mail(report, mode),
         *_re_enabled(report),
         *_noted(report),
+        *_incomplete(report, tuple(vantages)),
         *_unwatched(report, mode),
         *(Alert(code="not-understood", server=report.name, name=None, text=text) for text in inventory.oddities),
         *_unknown_exchanges(report),
@@ -104,6 +110,32 @@ def _unwatched(report: ServerReport, mode: Mode) -> Iterable[Alert]:
 
 def _is_off_by_us(entry: DomainReport) -> bool:
     return entry.domain.switch is Switch.OFF and entry.history.claim is Claim.OURS
+
+
+def _incomplete(report: ServerReport, vantages: tuple[VantageFailures, ...]) -> Iterable[Alert]:
+    """Say what is missing where vantages did not answer, or the pass had no more time to ask them."""
+    unknown = sum(1 for entry in report.domains if entry.finding.route is Route.UNKNOWN)
+    lacking = [_lack(one) for one in vantages if one.traffic.cut_off or _is_failing(one)]
+    if unknown and lacking:
+        text = (
+            f"{unknown} of {counted(len(report.domains), 'name')} are unknown, because public DNS did not answer in "
+            f"full: {'; '.join(lacking)}; look at the vantages with mailswitch doctor"
+        )
+        yield Alert(code="lookups-incomplete", server=report.name, name=None, text=text)
+
+
+def _is_failing(vantage: VantageFailures) -> bool:
+    failed, asked = vantage.failures, vantage.queries
+    return not vantage.is_authoritative and failed >= _FEW_FAILED and failed > _FAILING_SHARE * asked
+
+
+def _lack(vantage: VantageFailures) -> str:
+    said = [f"{vantage.name} left {vantage.failures} of {counted(vantage.queries, 'question')} without an answer"]
+    if vantage.traffic.is_given_up:
+        said.append("and was taken for dead")
+    if vantage.traffic.cut_off:
+        said.append(f"({vantage.traffic.cut_off} had no time any more: dns.deadline, dns.rate)")
+    return " ".join(said)
 
 
 def _unknown_exchanges(report: ServerReport) -> Iterable[Alert]:

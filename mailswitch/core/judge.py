@@ -129,7 +129,7 @@ def judge(case: ServerCase) -> Judgement:
     )
     return Judgement(
         report=report,
-        alerts=alerts_of(report, case.inventory, case.configured_mode),
+        alerts=alerts_of(report, case.inventory, case.configured_mode, case.vantages),
         state=next_server_state(case.inventory, case.state, case.now),
         histories={
             **_given_up(case),

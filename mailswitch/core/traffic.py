@@ -43,6 +43,8 @@ class Traffic:
     """Packets sent again, because those before stayed unanswered or were no answer to rely on."""
     timeouts: int = 0
     """Packets that stayed unanswered for as long as an answer was waited for."""
+    cut_off: int = 0
+    """Questions that the deadline of the lookups ended, asked already or not."""
     strays: tuple[tuple[Stray, int], ...] = ()
     """What was passed over, by kind; kinds that did not occur may be left out."""
     rate: float | None = None

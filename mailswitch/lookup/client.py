@@ -64,6 +64,7 @@ class VantageClient:
         """Questions put to the vantage; a retried one counts once."""
         self.failures = 0
         """Questions that ended without an answer to rely on."""
+        self._cut_off = 0
 
     @property
     def retries(self) -> int:
@@ -78,7 +79,7 @@ class VantageClient:
     @property
     def traffic(self) -> Traffic:
         """How its packets have fared, what was passed over by kind included."""
-        return self._standing.traffic()
+        return replace(self._standing.traffic(), cut_off=self._cut_off)
 
     async def ask_all(self, questions: Iterable[Question], tell: Callable[[Question, Reply], None]) -> None:
         """Ask for MX, A or AAAA of names, and follow CNAME chains to their ends; ``tell`` each answer as it comes."""
@@ -126,6 +127,8 @@ class VantageClient:
         if inquiry.tries:
             self.queries += 1
             self.failures += isinstance(reply, Unreliable)
+        if isinstance(reply, Unreliable):
+            self._cut_off += reply.is_cut_off
         question = inquiry.name, inquiry.rdtype
         self._heard[inquiry.rdtype][inquiry.name.text] = reply
         if isinstance(reply, Unfinished) and not inquiry.is_follow_up:

@@ -10,7 +10,7 @@ Facts:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 
@@ -92,6 +92,8 @@ class Unreliable:
 
     reason: str
     again: Again = Again.NEVER
+    is_cut_off: bool = field(default=False, compare=False)
+    """The deadline of the lookups passed, and nothing is said of the vantage."""
 
 
 Reply = Found | Nothing | NotThere | Unfinished | Unreliable

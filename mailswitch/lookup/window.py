@@ -73,7 +73,7 @@ class Window:
         self._codec = codec
         self._supply = supply
         self._done = done
-        self._too_late = Unreliable(f"the sweep's deadline of {timing.deadline} passed")
+        self._too_late = Unreliable(f"the sweep's deadline of {timing.deadline} passed", is_cut_off=True)
         self._entropy = Entropy()
         self._loop = asyncio.get_running_loop()
         self._ports = Ports(settings)

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mailswitch.core.alerts import alerts_of
 from mailswitch.core.domain import Inventory, Platform, Switch
 from mailswitch.core.ledger import Claim, Guard
-from mailswitch.core.limits import Refusal
+from mailswitch.core.limits import Refusal, VantageFailures
 from mailswitch.core.names import DomainName
 from mailswitch.core.policy import Mode, Route
 from mailswitch.core.reports import Alert, DomainReport
 from mailswitch.core.route import Reason
 from mailswitch.core.table import Verdict
+from mailswitch.core.traffic import Traffic
 from tests.support.builders import a_decision, a_domain, a_finding, a_history, a_server, an_entry, an_exchange
+
+AN_INVENTORY = Inventory(
+    server="web01",
+    panel="xml-api",
+    version="18.0.61",
+    platform=Platform.LINUX,
+    host_name=None,
+    addresses=(),
+    domains=(),
+)
 
 
 def alerts(
     *entries: DomainReport, mode: Mode = Mode.ENFORCE, refusal: Refusal | None = None, oddities: tuple[str, ...] = ()
 ) -> tuple[Alert, ...]:
-    inventory = Inventory(
-        server="web01",
-        panel="xml-api",
-        version="18.0.61",
-        platform=Platform.LINUX,
-        host_name=None,
-        addresses=(),
-        domains=(),
-        oddities=oddities,
-    )
-    return alerts_of(a_server(*entries, refusal=refusal), inventory, mode)
+    return alerts_of(a_server(*entries, refusal=refusal), replace(AN_INVENTORY, oddities=oddities), mode)
 
 
 def codes(found: tuple[Alert, ...]) -> list[str]:
@@ -161,3 +164,41 @@ def test_the_gravest_alerts_come_first() -> None:
         "not-understood",
         "unknown-exchanges",
     ]
+
+
+def a_vantage_that(name: str, *, queries: int = 40, failures: int = 0, **traffic: object) -> VantageFailures:
+    return VantageFailures(
+        name=name,
+        queries=queries,
+        failures=failures,
+        traffic=Traffic(**traffic),  # type: ignore[arg-type]
+    )
+
+
+def an_unknown(name: str) -> DomainReport:
+    return an_entry(name, finding=a_finding(Route.UNKNOWN), decision=a_decision(Verdict.HOLD))
+
+
+def incomplete(*vantages: VantageFailures, entries: tuple[DomainReport, ...]) -> list[str]:
+    found = alerts_of(a_server(*entries), AN_INVENTORY, Mode.ENFORCE, vantages)
+    return [alert.text for alert in found if alert.code == "lookups-incomplete"]
+
+
+def test_names_that_are_unknown_for_want_of_answers_are_counted_with_what_each_vantage_left_out() -> None:
+    entries = (an_unknown("a.example"), an_unknown("b.example"), an_entry("c.example"))
+    dead = a_vantage_that("x", failures=40, is_given_up=True)
+    slow = a_vantage_that("y", failures=3, cut_off=20)
+    sound = a_vantage_that("z", failures=4)
+
+    assert incomplete(dead, slow, sound, entries=entries) == [
+        "2 of 3 names are unknown, because public DNS did not answer in full: x left 40 of 40 questions without an "
+        "answer and was taken for dead; y left 3 of 40 questions without an answer (20 had no time any more: "
+        "dns.deadline, dns.rate); look at the vantages with mailswitch doctor"
+    ]
+
+
+def test_a_failing_vantage_that_nobody_missed_and_a_name_unknown_for_itself_are_not_told() -> None:
+    dead, sound = a_vantage_that("x", failures=40), a_vantage_that("y", failures=4)
+
+    assert incomplete(dead, entries=(an_entry(),)) == []
+    assert incomplete(sound, entries=(an_unknown("a.example"),)) == []
