@@ -9,7 +9,15 @@ from typing import Protocol, cast
 
 __all__ = ["TARGETS", "Target", "load", "read_corpus", "write_corpus"]
 
-TARGETS = {"dns": ("mailswitch", "dns")}
+TARGETS = {
+    "dns": ("mailswitch", "dns"),
+    "xml": ("mailswitch", "defusedxml"),
+    "local": ("mailswitch",),
+    "maillog": ("mailswitch",),
+    "config": ("mailswitch", "yaml"),
+    "plan": ("mailswitch",),
+    "shown": ("mailswitch", "rich"),
+}
 """The modules of ``tests.fuzz.targets``, each with the packages whose branches guide the fuzzer.
 
 They stand here because nothing of them may be imported before the fuzzer watches.
