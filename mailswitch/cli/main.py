@@ -37,6 +37,7 @@ _COMMANDS = {
         ("revert", "revert", "Undo changes on record."),
         ("switch", "switch", "Turn one domain's switch by hand, on the record."),
         ("stranded", "stranded", "Tell what lies in abandoned mailboxes (root)."),
+        ("rescue", "rescue", "Send stranded mail on to where the domain's mail lives now (root)."),
         ("pin", "intent", "Never turn a name or pattern off."),
         ("unpin", "intent", "Take a pin away."),
         ("approve", "intent", "Say yes to turning domains off."),

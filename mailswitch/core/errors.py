@@ -11,6 +11,7 @@
     ├── LedgerError       look at the ledger: it cannot be read or written
     ├── OutletError       look at notify and metrics: something could not be told
     ├── MailError         look at this server's mail: it cannot be read, written out or sent on
+    │   └── UnreadableMessage
     ├── InstallError      look at this machine: the daemon could not be installed on it, or taken away
     ├── AlreadyRunning    wait: another pass holds the ledger
     └── Stopped           nothing: the pass was asked to end before it changed anything
@@ -34,6 +35,7 @@ __all__ = [
     "OutletError",
     "ResolverError",
     "Stopped",
+    "UnreadableMessage",
     "UnsafePlan",
 ]
 
@@ -94,6 +96,10 @@ class LedgerError(MailswitchError):
 
 class MailError(MailswitchError):
     """Stranded mail cannot be read, written to a file, or sent on; the mailboxes are as they were."""
+
+
+class UnreadableMessage(MailError):
+    """One message's own octets cannot be read; others can."""
 
 
 class InstallError(MailswitchError):

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from mailswitch.core.names import DomainName
 
-__all__ = ["Exported", "MailboxTally", "StrandedMail", "skips_in_words"]
+__all__ = ["Content", "Examined", "Exported", "MailboxTally", "StrandedMail", "StrandedMessage", "skips_in_words"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,53 @@ class StrandedMail:
     def octets(self) -> int:
         """Their size together."""
         return sum(one.octets for one in self.mailboxes)
+
+
+class Content(Protocol):
+    """A message's octets, read from the beginning as often as need be."""
+
+    def rewind(self) -> None:
+        """Go back to the beginning.
+
+        Raises:
+            UnreadableMessage: it cannot be read.
+        """
+
+    def readline(self, limit: int, /) -> bytes:
+        """Return the rest of the line, ``limit`` octets at most; nothing at the end.
+
+        Raises:
+            UnreadableMessage: it cannot be read.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrandedMessage:
+    """One message in a mailbox, open for reading until the next one is asked for."""
+
+    mailbox: str
+    """The address's local part, as its directory is called: foreign text."""
+    file: str
+    """The unique part of its file's name."""
+    arrived: datetime
+    octets: int
+    """As its file's name or state tells; its content may be of another size."""
+    content: Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What a look at a whole message tells."""
+
+    sha256: str
+    octets: int
+    has_eight_bit: bool
+    is_plain: bool
+    """Every octet of it survives as lines of text do: no NUL, no lone CR, no line too long, one kind of line end."""
+    is_our_own: bool
+    """It is a mail of ours that sent a message on, and came back."""
+    subject: bytes
+    """As it is written in the header, shortened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,9 +44,11 @@ def shown_moment(at: datetime | None) -> str:
     return "never" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def changes_json(changes: Sequence[Change]) -> str:
-    """Return changes as a JSON document, in the order given."""
-    return document(CHANGES_SCHEMA, {"changes": [change_fields(change) for change in changes]})
+def changes_json(changes: Sequence[Change], *, rescues: Sequence[dict[str, object]] = ()) -> str:
+    """Return changes as a JSON document, in the order given, and beside them runs that sent stranded mail on."""
+    return document(
+        CHANGES_SCHEMA, {"changes": [change_fields(change) for change in changes], "rescues": list(rescues)}
+    )
 
 
 def change_fields(change: Change) -> dict[str, object]:

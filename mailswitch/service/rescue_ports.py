@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from mailswitch.core.mailboxes import Exported, MailboxTally
+from mailswitch.core.mailboxes import Content, Examined, Exported, MailboxTally, StrandedMessage
 from mailswitch.core.names import DomainName
-from mailswitch.core.rescue import Rescue, RescuedMessage, RescueOutcome
+from mailswitch.core.rescue import Fate, Handover, Letter, Rescue, RescuedMessage, RescueOutcome
 
-__all__ = ["MailboxSource", "RescueReader", "RescueWriter"]
+__all__ = ["FateSource", "Followed", "MailboxSource", "Outbox", "RescueReader", "RescueWriter"]
 
 
 class MailboxSource(Protocol):
@@ -33,6 +34,83 @@ class MailboxSource(Protocol):
             ConfigError: there is a file of this name, or none can be made there.
             MailError: the mailboxes cannot be read or the file cannot be written.
         """
+
+    def messages(
+        self,
+        name: DomainName,
+        *,
+        since: datetime,
+        skipped: Counter[str],
+        only: Collection[str] = (),
+        is_with_spam: bool = False,
+    ) -> Iterator[StrandedMessage]:
+        """Yield what arrived since a moment, each open until the next one is asked for.
+
+        What is left out is counted in ``skipped`` by the reason in words.
+
+        Raises:
+            MailError: the mailboxes cannot be looked into.
+        """
+
+
+class Followed(Protocol):
+    """Some messages in the mail log, followed while it is written."""
+
+    def add(self, token: str) -> None:
+        """Follow one more message, by its Message-ID without brackets, before it can be in the log."""
+
+    def look(self) -> Mapping[str, Fate]:
+        """Read what is new and return what is known by now of each message, by its token.
+
+        Raises:
+            MailError: the log cannot be read any more.
+        """
+
+    def close(self) -> None:
+        """Close the log. Harmless when called again."""
+
+
+class FateSource(Protocol):
+    """The mail log of the server this program runs on."""
+
+    def follow(self, tokens: Collection[str], *, since: datetime | None) -> Followed:
+        """Begin to follow messages: what was logged since a moment, or with None what is logged from now on.
+
+        Raises:
+            MailError: there is no log that can be read.
+        """
+
+
+class Outbox(Protocol):
+    """Sends stranded messages on through the local mail server; used by one thread."""
+
+    def examine(self, content: Content) -> Examined:
+        """Read a whole message once.
+
+        Raises:
+            UnreadableMessage: it cannot be read.
+        """
+
+    def obstacle(self, examined: Examined) -> str | None:
+        """Return why a message cannot be sent on at all, in words.
+
+        Raises:
+            MailError: the mail server cannot be reached.
+        """
+
+    def send(self, letter: Letter, content: Content, examined: Examined, *, commit: Callable[[], bool]) -> Handover:
+        """Send one message, and say whether the mail server has it.
+
+        ``commit`` is asked when all is sent but its end; the message counts as sent from then on, and when it returns
+        False the server gets nothing.
+
+        Raises:
+            MailError: the mail server cannot be reached; nothing was sent.
+            UnreadableMessage: the message cannot be read any more, or is another by now; nothing was sent.
+        """
+
+    def close(self) -> None:
+        """End the connection; the next message makes a new one. Harmless when called again."""
 
 
 class RescueReader(Protocol):

@@ -17,13 +17,14 @@ from mailswitch.outlets.mail import MailSettings, MailWay
 from mailswitch.outlets.webhook import WebhookSettings, WebhookWay
 from mailswitch.service.notify import NoticeObserver, NoticeWay, Sent, Telling
 from mailswitch.service.observers import PassObserver
+from mailswitch.service.rescue_ports import Outbox
 from mailswitch.service.wiring import ledger_of, utc_now
 
 if TYPE_CHECKING:
     from mailswitch.report.metrics import Metrics
     from mailswitch.service.metrics import MetricsObserver
 
-__all__ = ["host_name", "observers_of", "tell_once", "telling_of"]
+__all__ = ["host_name", "observers_of", "outbox_of", "tell_once", "telling_of"]
 
 Complain = Callable[[str], None]
 
@@ -44,6 +45,19 @@ def telling_of(settings: Settings) -> Telling:
         digest=settings.notify.digest,
         display=display_name,
     )
+
+
+def outbox_of(settings: Settings) -> Outbox:
+    """Return what sends stranded mail on; nothing is connected to yet."""
+    from mailswitch.outlets.rescue_mail import RescueMail, RescueMailSettings
+    from mailswitch.outlets.submission import SubmissionSettings
+
+    rescue = settings.rescue
+    server = SubmissionSettings(
+        host=rescue.smtp.host, port=rescue.smtp.port, timeout=rescue.smtp.timeout, helo=host_name()
+    )
+    # A dry run looks at messages without a sender, and sends nothing.
+    return RescueMail(RescueMailSettings(sender=rescue.sender or "", language=rescue.language.value, server=server))
 
 
 def observers_of(settings: Settings, complain: Complain) -> tuple[PassObserver, ...]:

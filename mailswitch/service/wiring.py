@@ -16,6 +16,7 @@ from mailswitch.config.values import Authoritative
 from mailswitch.core.mx import Address
 from mailswitch.core.names import DomainName
 from mailswitch.core.providers import ProviderTable
+from mailswitch.evidence.follow import PostfixFates
 from mailswitch.evidence.mailbox_source import PleskMailboxes
 from mailswitch.evidence.mailboxes import MailboxSettings
 from mailswitch.evidence.source import MailLogSettings, PostfixLogs
@@ -39,6 +40,7 @@ from mailswitch.service.doctor import LedgerState
 from mailswitch.service.install.host import Host
 from mailswitch.service.local_evidence import MailLogSource, UnreadLog
 from mailswitch.service.ports import LedgerPlace, Panel, PublicView
+from mailswitch.service.rescue_ports import FateSource
 from mailswitch.service.setup import ManagedServer, Setup
 from mailswitch.service.stranded import MailHouse
 from mailswitch.service.vantage_check import Validation, VantageState
@@ -218,6 +220,11 @@ def mail_houses_of(settings: Settings, *, only: str | None = None) -> tuple[Mail
         for one in settings.servers
         if is_this_machine(one) and only in {None, one.name}
     )
+
+
+def fates_of(settings: Settings) -> dict[str, FateSource]:
+    """Return, for each server whose mail log is on this machine, what follows messages in it."""
+    return {one.name: PostfixFates(one.mail_log.paths) for one in settings.servers if is_this_machine(one)}
 
 
 def panel_opener(settings: Settings, server: ServerSection) -> Callable[[], Panel]:

@@ -20,7 +20,7 @@ FORBIDDEN = ("sqlalchemy", "dns", "requests")
 COMMANDS = (
     "report", "once", "explain", "status", "history", "revert", "switch", "pin", "unpin", "approve", "pause", "resume",
     "config", "config init", "config check", "config show", "doctor", "demo", "run", "recheck", "notify", "install",
-    "uninstall", "stranded",
+    "uninstall", "stranded", "rescue",
 )  # fmt: skip
 
 _SCRIPT = """

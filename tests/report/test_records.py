@@ -28,6 +28,7 @@ def test_a_change_has_every_key_in_json() -> None:
 
     assert json.loads(changes_json([change])) == {
         "schema": "mailswitch/changes/1",
+        "rescues": [],
         "changes": [
             {
                 "id": 12,
