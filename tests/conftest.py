@@ -71,9 +71,11 @@ _NEEDS = {
     "schemas": ("MAILSWITCH_PLESK_XSD", "Plesk's official XML schemas"),
     "postgresql": ("MAILSWITCH_TEST_POSTGRESQL", "a PostgreSQL server"),
     "root": (None, "root"),
+    "mail_servers": (None, "root, Postfix, Dovecot and iproute2 (on Debian: script/mail-servers)"),
     "dns_servers": (None, "NSD and Unbound (on Debian: apt install nsd unbound)"),
 }
 """What tests marked so need, and the variable that says where it is."""
+_MAIL_PROGRAMS = ("postfix", "smtp-sink", "dovecot", "ip", "unshare")
 _LEFT_OUT: pytest.StashKey[Counter[str]] = pytest.StashKey()
 _PASSED: pytest.StashKey[Counter[str]] = pytest.StashKey()
 _SKIPPED: pytest.StashKey[list[str]] = pytest.StashKey()
@@ -107,7 +109,9 @@ def _is_at_hand(marker: str) -> bool:
         return os.geteuid() == 0
     # Where Debian puts servers, only root looks by itself.
     folders = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
-    return all(shutil.which(name, path=folders) for name in ("nsd", "unbound"))
+    if marker == "dns_servers":
+        return all(shutil.which(name, path=folders) for name in ("nsd", "unbound"))
+    return os.geteuid() == 0 and all(shutil.which(name, path=folders) for name in _MAIL_PROGRAMS)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
