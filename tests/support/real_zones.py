@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.support.real_dns import Net, Resolver, Server
 
-__all__ = ["MANY", "small_internet"]
+__all__ = ["MANY", "SHOPS", "small_internet"]
 
 MANY = 60
 """The exchanges of ``big.example``: more than a datagram holds."""
+SHOPS = 50
+"""The names ``shop0.example`` and so on, all of them delegated to one hoster whose servers do not know them."""
 
 _GLUE = "ns1.{zone}. 300 A {{5}}\nns2.{zone}. 300 A {{6}}\n"
 _APEX = "{zone}. 300 SOA ns1.{zone}. admin.{zone}. 1 3600 600 86400 120\n"
@@ -77,7 +79,9 @@ six.example. 300 NS ns1.six.example.
 six.example. 300 NS ns2.six.example.
 ns1.six.example. 300 AAAA ::1
 ns2.six.example. 300 A {5}
-""" + "".join(f"flood.example. 300 NS ns{number}.victim{number}.net.\n" for number in range(20))
+"""
+_EXAMPLE += "".join(f"shop{number}.example. 300 NS ns{at}.hoster.net.\n" for number in range(SHOPS) for at in (1, 2))
+_EXAMPLE += "".join(f"flood.example. 300 NS ns{number}.victim{number}.net.\n" for number in range(20))
 _WITH_GLUE = ("moved", "lame", "nobody", "split", "big", "signed", "bogus")
 _WITHOUT_GLUE = ("outside", "apex")
 
