@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from mailswitch.core.ledger import Guard
 from mailswitch.core.names import DomainName
 from mailswitch.core.reports import ServerReport
+from mailswitch.core.skips import NO_SKIPS, Skip, Skips
 from mailswitch.core.timetable import Outlook, PassReason, Reading, ServerAgenda, Task, Timetable
 
 __all__ = [
@@ -58,6 +59,8 @@ class Agenda:
     """Nothing is due before: somebody else holds the ledger."""
     jump: timedelta = timedelta(0)
     """How far the wall clock was found to have been set at the last reading."""
+    skips: Skips = NO_SKIPS
+    """Time in which nothing was seen, and nothing grew older."""
 
 
 def start(timetable: Timetable, servers: Iterable[str], reading: Reading) -> Agenda:
@@ -88,8 +91,7 @@ def noticed(agenda: Agenda, reading: Reading) -> Agenda:
         return replace(agenda, reading=reading, jump=timedelta(0))
     agenda = replace(agenda, reading=reading, jump=jump)
     if jump > timedelta(0):
-        skipped = {name: replace(one, skipped=one.skipped + jump) for name, one in agenda.servers.items()}
-        return replace(agenda, servers=skipped)
+        return replace(agenda, skips=agenda.skips.and_one(Skip(to=reading.wall, span=jump)))
     return replace(
         agenda,
         servers={
@@ -124,23 +126,19 @@ def due(agenda: Agenda) -> Task | None:
     is_first = any(not agenda.servers[name].turn for name in sweeps)
     if agenda.rechecks and not is_first:
         answering = [name for name, one in agenda.servers.items() if not one.failures]
-        return _task(agenda, PassReason.RECHECK, answering or list(agenda.servers), agenda.rechecks)
+        return _task(PassReason.RECHECK, answering or list(agenda.servers), agenda.rechecks)
     if sweeps:
-        return _task(agenda, PassReason.SWEEP, sweeps)
+        return _task(PassReason.SWEEP, sweeps)
     ripe = {
         name: [followed for followed, moment in one.follow_ups.items() if moment <= now]
         for name, one in agenda.servers.items()
     }
     names = frozenset(name for found in ripe.values() for name in found)
-    return _task(agenda, PassReason.FOLLOW_UP, [name for name in ripe if ripe[name]], names) if names else None
+    return _task(PassReason.FOLLOW_UP, [name for name in ripe if ripe[name]], names) if names else None
 
 
-def _task(
-    agenda: Agenda, reason: PassReason, servers: Iterable[str], names: frozenset[DomainName] = frozenset()
-) -> Task:
-    chosen = tuple(servers)
-    skipped = {name: agenda.servers[name].skipped for name in chosen if agenda.servers[name].skipped}
-    return Task(reason=reason, servers=chosen, names=names, skipped=skipped)
+def _task(reason: PassReason, servers: Iterable[str], names: frozenset[DomainName] = frozenset()) -> Task:
+    return Task(reason=reason, servers=tuple(servers), names=names)
 
 
 def next_moment(agenda: Agenda) -> datetime:

@@ -18,6 +18,7 @@ from mailswitch.core.ledger import Approval, Claim, DomainHistory, Guard, Pin
 from mailswitch.core.policy import HERE_ROUTES, Mode, Policy, Route, UnknownProvider
 from mailswitch.core.quorum import Finding
 from mailswitch.core.senders import LOG_SPAN, recent_outside, steady_senders
+from mailswitch.core.skips import NO_SKIPS, Skips
 from mailswitch.core.words import counted, duration
 
 __all__ = [
@@ -61,6 +62,8 @@ class Case:
     approval: Approval | None = None
     turned_at: tuple[datetime, ...] = ()
     """When the switch was turned, by the ledger, whoever did it."""
+    skips: Skips = NO_SKIPS
+    """Time that the clock skipped, in which nothing grew older."""
 
     @property
     def is_never_local(self) -> bool:
@@ -199,7 +202,7 @@ def _arriving(case: Case) -> str | None:
         known_since.append(datetime.combine(case.domain.created, datetime.min.time(), case.now.tzinfo))
     if history.was_here or not known_since:
         return None
-    age = case.now - max(known_since)
+    age = case.skips.age(max(known_since), case.now)
     if age >= case.policy.confirm.new_domain_age:
         return None
     return (
@@ -215,7 +218,7 @@ def _re_enabled(case: Case) -> str | None:
 
 
 def _flapping(case: Case) -> str | None:
-    turns = sum(1 for at in case.turned_at if case.now - at <= _FLAPPING_SPAN)
+    turns = sum(1 for at in case.turned_at if case.skips.age(at, case.now) <= _FLAPPING_SPAN)
     return f"turned over {turns} times within 7 days" if turns >= _FLAPPING_TURNS else None
 
 

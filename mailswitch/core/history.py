@@ -14,6 +14,7 @@ from mailswitch.core.domain import HostedDomain, Switch
 from mailswitch.core.ledger import Claim, DomainHistory, ServerState
 from mailswitch.core.policy import HERE_ROUTES, Confirmation, Route
 from mailswitch.core.quorum import Finding
+from mailswitch.core.skips import NO_SKIPS, Skips
 
 __all__ = ["LONGEST_GAP", "Moment", "advance", "caching_time", "confirmation_window", "is_confirmed", "needed_spread"]
 
@@ -29,8 +30,8 @@ class Moment:
     now: datetime
     server: ServerState | None
     """None in the server's very first pass."""
-    skipped: timedelta = timedelta(0)
-    """How far the clock was set forward since the last pass: nobody looked in that time, so it confirms nothing."""
+    skips: Skips = NO_SKIPS
+    """How far the clock was set forward, and when: nobody looked in that time, so it confirms nothing."""
 
 
 def confirmation_window(finding: Finding, confirm: Confirmation) -> timedelta:
@@ -120,7 +121,7 @@ def _sighted(history: DomainHistory, finding: Finding, moment: Moment, confirm: 
     first = replace(history, since=now, sightings=1, last_sighting=now, credited=timedelta(0), ttl=ttl)
     if history.last_sighting is None:
         return first if history.since is None else replace(first, since=history.since)
-    gap = now - history.last_sighting
+    gap, passed = now - history.last_sighting, moment.skips.age(history.last_sighting, now)
     if gap > LONGEST_GAP or gap < timedelta(0):
         return first
     if gap < _FRESH_ENOUGH and ttl == history.ttl and is_confirmed(history, finding, confirm):
@@ -131,7 +132,7 @@ def _sighted(history: DomainHistory, finding: Finding, moment: Moment, confirm: 
         history,
         sightings=history.sightings + 1,
         last_sighting=now,
-        credited=history.credited + min(max(gap - moment.skipped, timedelta(0)), window / 2),
+        credited=history.credited + min(max(passed, timedelta(0)), window / 2),
         ttl=ttl,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from mailswitch.core.alerts import alerts_of
 from mailswitch.core.decide import Case, Decision, Panel, can_change, decide, is_log_asked, table_verdict
@@ -30,6 +30,7 @@ from mailswitch.core.policy import Mode, Policy, Route
 from mailswitch.core.quorum import Finding, unasked
 from mailswitch.core.reports import Alert, DomainReport, ServerError, ServerReport
 from mailswitch.core.route import Opinion, Reason
+from mailswitch.core.skips import NO_SKIPS, Skips
 from mailswitch.core.table import Verdict
 
 __all__ = ["Judgement", "ServerCase", "judge", "needs_every_opinion", "tendency"]
@@ -63,8 +64,8 @@ class ServerCase:
     """The plan was reviewed, so that no limit stands in front of it."""
     is_thorough: bool = False
     """The mail log is asked about every name, also where it has no say."""
-    skipped: timedelta = timedelta(0)
-    """How far the clock was set forward since the last look at the server, as far as that was noticed."""
+    skips: Skips = NO_SKIPS
+    """How far the clock was set forward, and when, as far as that was noticed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,7 @@ def tendency(domain: HostedDomain, route: Route, policy: Policy, history: Domain
 def judge(case: ServerCase) -> Judgement:
     """Decide about every name of a server that was looked at. Total; the same input gives the same output."""
     looked_at = [domain for domain in case.inventory.domains if domain.name in case.findings]
-    moment = Moment(now=case.now, server=case.state, skipped=case.skipped)
+    moment = Moment(now=case.now, server=case.state, skips=case.skips)
     advanced = {
         domain.name: advance(
             case.histories.get(domain.name), domain, case.findings[domain.name], moment, case.policy.confirm
@@ -130,7 +131,7 @@ def judge(case: ServerCase) -> Judgement:
     return Judgement(
         report=report,
         alerts=alerts_of(report, case.inventory, case.configured_mode, case.vantages),
-        state=next_server_state(case.inventory, case.state, case.now),
+        state=next_server_state(case.inventory, case.state, case.now, case.skips),
         histories={
             **_given_up(case),
             **{name: new for name, new in advanced.items() if new is not case.histories.get(name)},
@@ -145,14 +146,14 @@ def _given_up(case: ServerCase) -> dict[DomainName, DomainHistory]:
     turned on again, so nothing is let go of sooner than a smaller inventory is taken as normal, and nothing at all
     while the panel lists suspiciously few names or was not understood.
     """
-    if case.inventory.oddities or inventory_refusal(case.inventory, case.state, case.now) is not None:
+    if case.inventory.oddities or inventory_refusal(case.inventory, case.state, case.now, case.skips) is not None:
         return {}
     hosted = {domain.name for domain in case.inventory.domains}
     gone = {
         name: replace(
             history,
             gone_since=history.gone_since or case.now,
-            claim=Claim.NONE if _is_long_gone(history, case.now) else history.claim,
+            claim=Claim.NONE if _is_long_gone(history, case) else history.claim,
         )
         for name, history in case.histories.items()
         if name not in hosted
@@ -160,8 +161,8 @@ def _given_up(case: ServerCase) -> dict[DomainName, DomainHistory]:
     return {name: history for name, history in gone.items() if history != case.histories[name]}
 
 
-def _is_long_gone(history: DomainHistory, now: datetime) -> bool:
-    return history.gone_since is not None and now - history.gone_since >= DAY
+def _is_long_gone(history: DomainHistory, case: ServerCase) -> bool:
+    return history.gone_since is not None and case.skips.age(history.gone_since, case.now) >= DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +221,7 @@ def _entry(case: ServerCase, domain: HostedDomain, history: DomainHistory, looku
         pins=case.pins,
         approval=lookups.approvals.get(domain.name),
         turned_at=tuple(lookups.turns.get(domain.name, ())),
+        skips=case.skips,
     )
     decision = decide(question)
     return DomainReport(
@@ -260,7 +262,7 @@ def _withheld(decision: Decision, refusal: Refusal) -> Decision:
 def _refusal(case: ServerCase, entries: tuple[DomainReport, ...]) -> Refusal | None:
     if case.is_reviewed:
         return None
-    refusal = inventory_refusal(case.inventory, case.state, case.now)
+    refusal = inventory_refusal(case.inventory, case.state, case.now, case.skips)
     if refusal is None:
         refusal = unknown_refusal(
             case.inventory.server,
@@ -277,7 +279,7 @@ def _refusal(case: ServerCase, entries: tuple[DomainReport, ...]) -> Refusal | N
         case.policy.limits,
         names=len(case.inventory.domains),
         planned=planned,
-        recent=sum(1 for change in case.changes if counts_towards_limits(change, case.now)),
+        recent=sum(1 for change in case.changes if counts_towards_limits(change, case.now, case.skips)),
     )
 
 

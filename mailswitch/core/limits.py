@@ -15,6 +15,7 @@ from mailswitch.core.history import LONGEST_GAP
 from mailswitch.core.ledger import Actor, Change, DomainHistory, Outcome, ServerState
 from mailswitch.core.mx import is_routable
 from mailswitch.core.policy import HERE_ROUTES, Limits, Route
+from mailswitch.core.skips import NO_SKIPS, Skips
 from mailswitch.core.traffic import Traffic
 from mailswitch.core.words import counted, duration
 
@@ -59,7 +60,7 @@ class VantageFailures:
     traffic: Traffic = field(default_factory=Traffic)
 
 
-def counts_towards_limits(change: Change, now: datetime) -> bool:
+def counts_towards_limits(change: Change, now: datetime, skips: Skips = NO_SKIPS) -> bool:
     """Whether a change on record is one of those that a server's limits are about."""
     return (
         change.actor is Actor.MAILSWITCH
@@ -67,7 +68,7 @@ def counts_towards_limits(change: Change, now: datetime) -> bool:
         and change.outcome is not Outcome.FAILED
         and not change.is_reviewed
         and not change.is_never_local
-        and now - change.intended_at < DAY
+        and skips.age(change.intended_at, now) < DAY
     )
 
 
@@ -132,30 +133,34 @@ def unknown_refusal(
     return None
 
 
-def inventory_refusal(inventory: Inventory, state: ServerState | None, now: datetime) -> Refusal | None:
+def inventory_refusal(
+    inventory: Inventory, state: ServerState | None, now: datetime, skips: Skips = NO_SKIPS
+) -> Refusal | None:
     """Refuse all turn-offs where a panel suddenly lists far fewer names; after 24 hours fewer are normal."""
     size = len(inventory.domains)
     if state is None or not _is_shrunk(size, state.inventory_size):
         return None
-    since = state.smaller_since or now
-    if now - since >= DAY:
+    lasting = skips.age(state.smaller_since or now, now)
+    if lasting >= DAY:
         return None
     what = "lists no names" if size == 0 else f"lists only {counted(size, 'name')}"
     text = (
         f"the panel {what} where it had {state.inventory_size}; this is taken as normal after 24 hours "
-        f"(so far {duration(now - since)})"
+        f"(so far {duration(lasting)})"
     )
     return Refusal(server=inventory.server, code="inventory-shrunk", text=text)
 
 
-def next_server_state(inventory: Inventory, state: ServerState | None, now: datetime) -> ServerState:
+def next_server_state(
+    inventory: Inventory, state: ServerState | None, now: datetime, skips: Skips = NO_SKIPS
+) -> ServerState:
     """Return what is to be remembered of a server after a pass in which its panel answered."""
     size = len(inventory.domains)
     if state is None:
         return ServerState(
             server=inventory.server, first_pass=now, last_pass=now, inventory_size=size, smaller_since=None
         )
-    if inventory_refusal(inventory, state, now) is None:
+    if inventory_refusal(inventory, state, now, skips) is None:
         return replace(state, last_pass=now, inventory_size=size, smaller_since=None)
     since = state.smaller_since
     return replace(state, last_pass=now, smaller_since=now if since is None or since > now else since)

@@ -68,8 +68,6 @@ class ServerAgenda:
     """In a row."""
     follow_ups: Mapping[DomainName, datetime] = field(default_factory=dict)
     """Names that can be confirmed before the next sweep."""
-    skipped: timedelta = timedelta(0)
-    """How far the wall clock was set forward since the last sweep: time in which nothing was seen."""
 
     @property
     def next(self) -> datetime:
@@ -85,8 +83,6 @@ class Task:
     servers: tuple[str, ...]
     names: frozenset[DomainName] = frozenset()
     """Empty: every name."""
-    skipped: Mapping[str, timedelta] = field(default_factory=dict)
-    """By server, time that must not count towards a confirmation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,20 +11,19 @@ import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from mailswitch.core import agenda as agendas
 from mailswitch.core.agenda import Agenda
 from mailswitch.core.errors import AlreadyRunning, ConfigError, LedgerError, MailswitchError, Stopped
 from mailswitch.core.reports import PassReport
+from mailswitch.core.skips import Skips
 from mailswitch.core.timetable import Reading, Task
 from mailswitch.service.audience import Audience
-from mailswitch.service.inbox import Inbox, Standing
+from mailswitch.service.inbox import Inbox, Standing, write_beside
 from mailswitch.service.logs import Log
 from mailswitch.service.observe import Scope
 from mailswitch.service.observers import DaemonState, PassContext
 from mailswitch.service.parts import Parts
-from mailswitch.service.ports import Ledger
 from mailswitch.service.reconcile import PassRequest, once
 from mailswitch.service.signs import Signs, status_line
 from mailswitch.service.systemd_notify import Notifier
@@ -33,10 +32,9 @@ __all__ = ["Daemon"]
 
 _BUSY_LEDGER = timedelta(seconds=3)
 _AFTER_A_FAILURE = timedelta(minutes=5)
-_WAIT = timedelta(seconds=30)
 _TICK = timedelta(seconds=30)
+_ENDING_TAKES = timedelta(seconds=1)
 _PRUNED_AT_ONCE = 1000
-_T = TypeVar("_T")
 
 
 class Daemon:
@@ -62,6 +60,7 @@ class Daemon:
         self._stopping = threading.Event()
         self._agenda: Agenda = agendas.start(parts.timetable, _servers(parts), self._reading())
         self._started = self._agenda.reading.wall
+        self._jump = timedelta(0)
         self._failing: dict[str, str] = {}
         self._trouble: str | None = None
         self._is_working = False
@@ -81,8 +80,9 @@ class Daemon:
         """Look at the clocks and at what others left; return whether the wall clock was found to have been set."""
         names = self._inbox.rechecks()
         with self._lock:
-            self._agenda = agendas.asked(agendas.noticed(self._agenda, self._reading()), names)
-            jump, now = self._agenda.jump, self._agenda.reading
+            self._notice()
+            self._agenda = agendas.asked(self._agenda, names)
+            jump, self._jump, now = self._jump, timedelta(0), self._agenda.reading
         if jump:
             self._log.warning("clock_jumped", seconds=round(jump.total_seconds()))
             self._signs.beat()  # whatever beats by the wall clock is wound anew
@@ -137,7 +137,7 @@ class Daemon:
         if not self.is_busy:
             self._audience.replace(tuple)
         self._inbox.close()
-        self._write(self._parts, lambda ledger: ledger.set_next_passes({}), wait=timedelta(seconds=1))
+        write_beside(self._parts.setup.ledger, self._log, lambda ledger: ledger.set_next_passes({}), wait=_ENDING_TAKES)
         self._log.info("daemon_stopped", outcome="settled by the next pass" if self.is_busy else "done")
 
     # ---- Called by the scheduler
@@ -148,7 +148,7 @@ class Daemon:
             return
         self._is_working = True
         with self._lock:
-            self._agenda = agendas.noticed(self._agenda, self._reading())
+            self._notice()
             task = self._task = agendas.due(self._agenda)
             parts, is_pruning = self._parts, self._agenda.prune <= self._agenda.reading.wall
             self._signs.moved("")
@@ -167,7 +167,8 @@ class Daemon:
             report = once(parts.setup, self._request(task))
         except AlreadyRunning:
             with self._lock:
-                self._agenda = agendas.postponed(agendas.noticed(self._agenda, self._reading()), _BUSY_LEDGER)
+                self._notice()
+                self._agenda = agendas.postponed(self._agenda, _BUSY_LEDGER)
         except Stopped:
             return
         except MailswitchError as error:
@@ -182,10 +183,20 @@ class Daemon:
         return PassRequest(
             by="daemon",
             scope=Scope(names=task.names, servers=frozenset(task.servers)),
-            skipped=task.skipped,
+            skips=self._skips,
             progress=self._advanced,
             is_stopping=self._is_stopping,
         )
+
+    def _notice(self) -> None:
+        """Read the clocks. A jump that a pass comes upon is left for the next pulse to tell."""
+        self._agenda = agendas.noticed(self._agenda, self._reading())
+        self._jump += self._agenda.jump
+
+    def _skips(self) -> Skips:
+        with self._lock:
+            self._notice()
+            return self._agenda.skips
 
     def _advanced(self, done: int, total: int) -> None:
         self._signs.moved(f" ({done} of {total} names)")
@@ -197,7 +208,7 @@ class Daemon:
     def _done(self, parts: Parts, task: Task, report: PassReport, *, since: timedelta, started: datetime) -> None:
         found = {server.name: server.error.code for server in report.servers if server.error is not None}
         with self._lock:
-            self._agenda = agendas.noticed(self._agenda, self._reading())
+            self._notice()
             outlooks = [agendas.outlook_of(server, self._agenda.reading.wall) for server in report.servers]
             self._agenda = agendas.after(self._agenda, task, outlooks, started=started)
             former = {name: code for name, code in self._failing.items() if name in task.servers}
@@ -217,7 +228,7 @@ class Daemon:
     def _failed(self, task: Task, error: MailswitchError, *, since: timedelta, started: datetime) -> None:
         """Try again later; the same trouble is told once."""
         with self._lock:
-            self._agenda = agendas.noticed(self._agenda, self._reading())
+            self._notice()
             if not task.names:
                 self._agenda = agendas.after(self._agenda, task, (), started=started)
             self._agenda = agendas.postponed(self._agenda, _AFTER_A_FAILURE)
@@ -233,24 +244,17 @@ class Daemon:
     def _write_next_passes(self, parts: Parts) -> None:
         with self._lock:
             moments = agendas.next_passes(self._agenda)
-        self._write(parts, lambda ledger: ledger.set_next_passes(moments))
+        write_beside(parts.setup.ledger, self._log, lambda ledger: ledger.set_next_passes(moments))
 
     def _prune(self, parts: Parts) -> None:
         before = parts.setup.now() - parts.keep
-        pruned = self._write(parts, lambda ledger: ledger.prune(before=before, limit=_PRUNED_AT_ONCE)) or 0
+        pruned = write_beside(
+            parts.setup.ledger, self._log, lambda ledger: ledger.prune(before=before, limit=_PRUNED_AT_ONCE)
+        )
         with self._lock:
-            self._agenda = agendas.pruned(self._agenda, is_all=pruned < _PRUNED_AT_ONCE)
+            self._agenda = agendas.pruned(self._agenda, is_all=(pruned or 0) < _PRUNED_AT_ONCE)
         if pruned:
             self._log.info("ledger_pruned", pruned=pruned)
-
-    def _write(self, parts: Parts, write: Callable[[Ledger], _T], *, wait: timedelta = _WAIT) -> _T | None:
-        """Write to the ledger what a pass does not depend on."""
-        try:
-            with parts.setup.ledger.writer(wait=wait) as ledger:
-                return write(ledger)
-        except MailswitchError as error:
-            self._log.warning("ledger_failed", reason=str(error))
-            return None
 
     # ---- How it stands
 

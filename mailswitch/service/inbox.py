@@ -1,18 +1,26 @@
-"""What others leave in the ledger for the running daemon, looked at every few seconds over one open connection."""
+"""What others leave in the ledger for the running daemon, looked at every few seconds over one open connection.
+
+And what the daemon leaves there beside its passes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from mailswitch.core.errors import MailswitchError
 from mailswitch.core.names import DomainName
-from mailswitch.service.ports import LedgerPlace, LedgerReader
+from mailswitch.service.logs import Log
+from mailswitch.service.ports import Ledger, LedgerPlace, LedgerReader
 
-__all__ = ["Inbox", "Standing"]
+__all__ = ["Inbox", "Standing", "write_beside"]
 
 _WAIT = timedelta(seconds=2)
+_WRITING_WAITS = timedelta(seconds=30)
 _MOST_AT_ONCE = 1000
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +69,15 @@ class Inbox:
         if self._reader is None:
             self._reader = self._place.reader()
         return self._reader
+
+
+def write_beside(
+    place: LedgerPlace, log: Log, write: Callable[[Ledger], _T], *, wait: timedelta = _WRITING_WAITS
+) -> _T | None:
+    """Write to the ledger what no pass depends on; return what that gave, and None where it failed, which is logged."""
+    try:
+        with place.writer(wait=wait) as ledger:
+            return write(ledger)
+    except MailswitchError as error:
+        log.warning("ledger_failed", reason=str(error))
+        return None

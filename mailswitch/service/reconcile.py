@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from mailswitch.core.alerts import gravest_first
 from mailswitch.core.domain import Platform
@@ -23,6 +23,7 @@ from mailswitch.core.reports import (
     plan_of,
     summary_of,
 )
+from mailswitch.core.skips import Skips
 from mailswitch.service.apply import settle_open_intents
 from mailswitch.service.carry_out import Orders, carry_out
 from mailswitch.service.collecting import rare_collections
@@ -47,8 +48,8 @@ class PassRequest:
     """``--apply``: mode report is lifted to enforce for this pass; approve stays approve."""
     reviewed: Reviewed | None = None
     progress: Progress | None = None
-    skipped: Mapping[str, timedelta] = field(default_factory=dict)
-    """By server, how far the clock was set forward since it was looked at last."""
+    skips: Callable[[], Skips] = Skips
+    """Asked when a server is judged: how far the clock was set forward, and when."""
     is_stopping: Callable[[], bool] = bool
     """Asked between the steps of a pass and between changes; a change under way is always finished."""
 
@@ -266,6 +267,7 @@ def _case(
     evidence: EvidenceSource,
     now: datetime,
 ) -> ServerCase:
+    skips = request.skips()
     return ServerCase(
         inventory=one.inventory,
         identity=sighted.identity,
@@ -276,7 +278,7 @@ def _case(
         state=reader.server_state(one.server.name),
         pins=reader.pins(),
         approvals=reader.approvals(),
-        changes=reader.changes(server=one.server.name, since=now - APPROVAL_LIFE),
+        changes=reader.changes(server=one.server.name, since=skips.earliest(now, APPROVAL_LIFE)),
         vantages=sighted.vantages,
         evidence=evidence.evidence,
         now=now,
@@ -284,17 +286,12 @@ def _case(
         is_partial=bool(request.scope.names),
         is_thorough=request.scope.is_thorough,
         is_reviewed=request.reviewed is not None,
-        skipped=request.skipped.get(one.server.name, timedelta(0)),
+        skips=skips,
     )
 
 
 def _failed(server: ManagedServer, error: ServerError) -> ServerReport:
     return ServerReport(
-        name=server.name,
-        panel=server.panel_kind,
-        version=None,
-        platform=Platform.UNKNOWN,
-        addresses=(),
-        domains=(),
+        name=server.name, panel=server.panel_kind, version=None, platform=Platform.UNKNOWN, addresses=(), domains=(),
         error=error,
-    )
+    )  # fmt: skip

@@ -14,6 +14,7 @@ from mailswitch.core.history import Moment, advance, caching_time, confirmation_
 from mailswitch.core.ledger import Claim, DomainHistory, ServerState
 from mailswitch.core.policy import HERE_ROUTES, Confirmation, Route
 from mailswitch.core.quorum import Finding, unasked
+from mailswitch.core.skips import Skip, Skips
 from tests.support.builders import NOW, a_domain, a_finding, a_history, an_opinion
 
 CONFIRM = Confirmation()
@@ -85,7 +86,9 @@ def test_a_gap_counts_for_at_most_half_the_window() -> None:
 
 def test_time_skipped_by_a_clock_set_forward_is_no_credit() -> None:
     first = after(None)
-    moments = [Moment(now=NOW + 25 * HOUR, server=STATE, skipped=skipped) for skipped in (24 * HOUR, 30 * HOUR)]
+    spans = (24 * HOUR, 30 * HOUR)
+    skips = [Skips((Skip(to=NOW + HOUR + span, span=span),)) for span in spans]
+    moments = [Moment(now=NOW + 25 * HOUR, server=STATE, skips=one) for one in skips]
 
     credited = [advance(first, a_domain(), a_finding(), moment, CONFIRM).credited for moment in moments]
 
