@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -102,19 +105,8 @@ class Container:
         self, *words: str, seconds: float = 120, variables: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command inside, whatever comes of it."""
-        inside = [
-            "nsenter",
-            f"--target={self._leader}",
-            "--mount",
-            "--uts",
-            "--ipc",
-            "--net",
-            "--pid",
-            "--root",
-            "--wdns=/",
-        ]
         return subprocess.run(
-            [*inside, *words],
+            [*self._inside(), *words],
             env=_ENVIRONMENT | dict(variables or {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -122,6 +114,26 @@ class Container:
             timeout=seconds,
             check=False,
         )
+
+    def at_terminal(self, *words: str, answer: str, seconds: float = 120) -> tuple[int, str]:
+        """Run a command inside for somebody at a terminal who types an answer; return exit code and what was shown."""
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            [*self._inside(), *words], env=_ENVIRONMENT, stdin=theirs, stdout=theirs, stderr=theirs
+        ) as process:
+            os.close(theirs)
+            os.write(ours, answer.encode())
+            shown = b""
+            # What was at the other end is gone: that is an error on Linux.
+            with suppress(OSError):
+                while piece := os.read(ours, 4096):
+                    shown += piece
+            os.close(ours)
+            return process.wait(timeout=seconds), shown.decode(errors="replace")
+
+    def _inside(self) -> list[str]:
+        spaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--root")
+        return ["nsenter", f"--target={self._leader}", *spaces, "--wdns=/"]
 
     def run(self, *words: str, seconds: float = 120, variables: Mapping[str, str] | None = None) -> str:
         """Run a command inside that has to succeed, and return what it printed."""
@@ -136,9 +148,9 @@ class Container:
 
     # ---- the service
 
-    def show(self, name: str) -> str:
-        """Return a property of the service."""
-        return self.run("systemctl", "show", _UNIT, f"--property={name}", "--value").strip()
+    def show(self, name: str, *, unit: str = _UNIT) -> str:
+        """Return a property of the service, or of another unit."""
+        return self.run("systemctl", "show", unit, f"--property={name}", "--value").strip()
 
     def main_process(self) -> int:
         """Return the daemon's process id inside; 0 while it does not run."""

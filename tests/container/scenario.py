@@ -5,139 +5,29 @@ Each step says what it saw and how long that took, and ends the whole with exit 
 
 from __future__ import annotations
 
-import json
-import re
 import shutil
 import sqlite3
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from mailswitch.core.domain import Switch
 from mailswitch.simulation.misbehaviour import WRITES, Fault, Misbehaviour
-from mailswitch.simulation.state import PanelState
+from tests.container.installing import Installing
+from tests.container.leaving import Leaving
 from tests.container.machine import Broken, Container, until
+from tests.container.world import CONFIG, HERE, KEY, MOVED, POLICY, tell
 
-_ROOT = Path(__file__).parents[2]
-_PROGRAM = "/opt/mailswitch/bin/mailswitch"
-_CONFIG = "/etc/mailswitch/mailswitch.yaml"
-_FOLDER = "/var/lib/simulated-plesk"
-_MOVED = [f"moved{number}.example" for number in range(20)]
-_HERE = [f"here{number}.example" for number in range(20)]
-_POLICY = """
-confirm: {sightings: 1, window: 0s, unknown_provider_window: 0s}
-limits: {changes: 100, share: 100%}
-"""
-_STAGE_UNIT = f"""\
-[Unit]
-Description=A simulated Plesk and a simulated public DNS
-Before=mailswitch.service
-[Service]
-Type=notify
-WorkingDirectory=/usr/src/mailswitch
-ExecStart=/opt/mailswitch/bin/python -m tests.container.stage {_FOLDER}
-ExecReload=/bin/kill -HUP $MAINPID
-[Install]
-WantedBy=multi-user.target
-"""
 _SLOW = Misbehaviour(fault=Fault.SLOW, on=WRITES, seconds=0.7)
 _STOPPING_SECONDS = 20.0
 _ANSWER_SECONDS = 5.0
 
 
-def tell(text: str) -> None:
-    """Print lines at once: what is read is a log that grows."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-class Scenario:
-    """The steps, in order; each finds what the one before left."""
-
-    def __init__(self, container: Container) -> None:
-        self.box = container
-        self.gone: set[str] = set()
-
-    def check(self, is_so: object, what: str) -> None:
-        """Say that something is as it must be, or end."""
-        if not is_so:
-            raise Broken(f"not so: {what}")
-        tell(f"   ok  {what}")
-
-    # ---- the world
-
-    @property
-    def panel(self) -> PanelState:
-        """The simulated panel's state, which lies in the container's folder."""
-        return PanelState(self.box.file(f"{_FOLDER}/panel.db"))
-
-    def publish(self) -> None:
-        """Write public DNS, in which the names of `gone` are at a large mailbox provider."""
-        lines = ["mail.plesk.example. 3600 IN A 203.0.113.10", "aspmx.l.google.com. 300 IN A 192.0.2.26"]
-        for name in (*_MOVED, *_HERE):
-            exchange = "aspmx.l.google.com." if name in self.gone else "mail.plesk.example."
-            lines.append(f"{name}. 300 IN MX 10 {exchange}")
-        self.box.file(f"{_FOLDER}/zone").write_text("\n".join(lines) + "\n")
-
-    def move(self, names: list[str]) -> None:
-        """Let customers move."""
-        self.gone |= set(names)
-        self.publish()
-        self.box.run("systemctl", "reload", "simulated-plesk")
-
-    def written(self) -> Counter[str]:
-        """Return how often each name's switch was written."""
-        return Counter(write.name.text for write in self.panel.writes())
-
-    def are_off(self, names: list[str]) -> bool:
-        return all(self.panel.switch_of(name) is Switch.OFF for name in names)
-
-    def mailswitch(self, *words: str, variables: Mapping[str, str] | None = None) -> str:
-        return self.box.run(_PROGRAM, *words, variables=variables)
-
-    def changes(self) -> list[dict[str, Any]]:
-        """Return the ledger's changes."""
-        found: list[dict[str, Any]] = json.loads(self.mailswitch("history", "--format", "json"))["changes"]
-        return found
-
-    def check_each_changed_once(self, names: list[str]) -> None:
-        """Check that each switch was written once and recorded as done once."""
-        times = self.written()
-        self.check(
-            {name: times[name] for name in names} == dict.fromkeys(names, 1), "each switch was written exactly once"
-        )
-        recorded = Counter(change["name"] for change in self.changes() if change["outcome"] == "done")
-        self.check(
-            {name: recorded[name] for name in names} == dict.fromkeys(names, 1),
-            "and is on record exactly once, as done",
-        )
-        self.check(not [change for change in self.changes() if change["outcome"] is None], "no intent is open")
-
-    # ---- the steps
-
-    def installing(self) -> None:
-        """Install by the README's steps, beside a simulated Plesk."""
-        self.box.file(_FOLDER).mkdir(mode=0o700)
-        self.publish()
-        commands = _readme_commands()
-        for command in commands:
-            if command.startswith(_PROGRAM):
-                break
-            self.box.run("sh", "-c", f"cd /usr/src/mailswitch && {command}", seconds=300)
-        self.box.file("/etc/systemd/system/simulated-plesk.service").write_text(_STAGE_UNIT)
-        self.box.run("systemctl", "enable", "--now", "simulated-plesk.service")
-        before = set(self.box.run("find", "/etc", "-newer", "/usr/sbin/plesk").split())
-        said = self.mailswitch("install", "--dry-run")
-        self.check(said.count("would ") == 6, "install --dry-run prints six steps")
-        after = set(self.box.run("find", "/etc", "-newer", "/usr/sbin/plesk").split())
-        self.check(after == before and not self.box.file(_CONFIG).exists(), "and does none")
-        (install,) = [command for command in commands if command.endswith(" install")]
-        tell(self.box.run("sh", "-c", install))
+class Scenario(Installing, Leaving):
+    """The daemon's own steps; each finds what the one before left."""
 
     def the_first_pass(self) -> None:
         """The service is ready, and its first pass has been made."""
@@ -158,12 +48,12 @@ class Scenario:
 
     def secrets_and_owners(self) -> None:
         """The key is root's and the service's; what root does beside the daemon stays the daemon's."""
-        listing = self.box.run("stat", "--format=%U:%G %a", _CONFIG, "/etc/mailswitch/panel.key").split("\n")
+        listing = self.box.run("stat", "--format=%U:%G %a", CONFIG, KEY).split("\n")
         self.check(listing[:2] == ["root:mailswitch 640"] * 2, "configuration and key are root:mailswitch 0640")
-        key = self.box.file("/etc/mailswitch/panel.key").read_text().strip()
+        key = self.box.file(KEY).read_text().strip()
         journal = self.box.run("journalctl", "--no-pager", "--output=verbose")
         self.check(key not in journal, "the key is nowhere in the journal")
-        self.mailswitch("pin", _HERE[0], "--reason", "as root beside the daemon")
+        self.mailswitch("pin", HERE[0], "--reason", "as root beside the daemon")
         self.mailswitch("report", "--format", "json", "--output", "/root/plan.json")
         owners = set(self.box.run("find", "/var/lib/mailswitch", "-printf", r"%u\n").split())
         self.check(
@@ -176,7 +66,7 @@ class Scenario:
 
     def reloading(self) -> None:
         """A broken configuration is refused; a good one is taken."""
-        config = self.box.file(_CONFIG)
+        config = self.box.file(CONFIG)
         good = config.read_text()
         process = self.box.main_process()
         config.write_text(good.replace("mode: report", "mode: everything\nno_such_key: 1"))
@@ -184,7 +74,7 @@ class Scenario:
         refused, _ = self.box.next_event("configuration_refused", 1, seconds=20)
         self.check(refused["reason"], f"refused, each problem in the journal: {refused['reason'][:90]}")
         self.check(self.box.is_active() and self.box.main_process() == process, "and the same daemon still runs")
-        config.write_text(good.replace("mode: report", "mode: enforce") + _POLICY)
+        config.write_text(good.replace("mode: report", "mode: enforce") + POLICY)
         self.box.run("systemctl", "reload", "mailswitch")
         self.box.next_event("configuration_reloaded", 0, seconds=20)
         self.check(self.box.main_process() == process, "a good one is taken, without a restart")
@@ -192,8 +82,8 @@ class Scenario:
     def rechecking(self) -> None:
         """A name somebody asks for is looked at within five seconds, also when Plesk's event handler asks."""
         for words, variables in (
-            (("recheck", _HERE[1]), {}),
-            (("recheck", "--from-plesk", "site_dns_update"), {"NEW_DOMAIN_NAME": _HERE[2]}),
+            (("recheck", HERE[1]), {}),
+            (("recheck", "--from-plesk", "site_dns_update"), {"NEW_DOMAIN_NAME": HERE[2]}),
         ):
             answers = len(self._rechecks())
             started = time.monotonic()
@@ -210,7 +100,7 @@ class Scenario:
 
     def killing(self) -> None:
         """SIGKILL in the middle of an apply: restarted, settled, each change exactly once."""
-        names = _MOVED[:10]
+        names = MOVED[:10]
         restarts = int(self.box.show("NRestarts"))
         self._apply_slowly(names, interrupt_after=3)
         self.box.signal_daemon("KILL")
@@ -243,7 +133,7 @@ class Scenario:
 
     def stopping(self) -> None:
         """Stopped during an apply: the change in flight is finished, and the end is clean."""
-        names = _MOVED[10:]
+        names = MOVED[10:]
         self._apply_slowly(names, interrupt_after=2)
         started = time.monotonic()
         self.box.run("systemctl", "stop", "mailswitch")
@@ -260,7 +150,7 @@ class Scenario:
             lambda: len([one for one in self.changes() if one["outcome"] == "done"]) >= 20,
             seconds=60,
         )
-        self.check_each_changed_once(_MOVED)
+        self.check_each_changed_once(MOVED)
 
     def rebooting(self) -> None:
         """The machine is started anew: it is back."""
@@ -269,27 +159,8 @@ class Scenario:
         until("the service is ready", self.box.is_active, seconds=60)
         until("it made a pass", lambda: len(self.box.events("pass_finished")) > passes, seconds=60)
         self.check(True, "after a reboot the service is ready again and has made its pass")
-        self.check_each_changed_once(_MOVED)
+        self.check_each_changed_once(MOVED)
         self.check(self.panel.violations() == (), "the panel saw no request that is not allowed")
-
-    def uninstalling(self) -> None:
-        """Taken away: everything on again, nothing left but the ledger."""
-        refused = self.box.try_run(_PROGRAM, "uninstall")
-        self.check(
-            refused.returncode == 2 and "--keep-off" in refused.stderr,
-            "uninstall asks what to do with 20 switches that are off",
-        )
-        tell(self.mailswitch("uninstall", "--restore"))
-        self.check(
-            all(self.panel.switch_of(name) is Switch.ON for name in _MOVED), "uninstall --restore turned all of them on"
-        )
-        self.check(not self.box.file("/etc/mailswitch").exists(), "the configuration and the key are gone")
-        self.check(not self.box.file("/etc/systemd/system/mailswitch.service").exists(), "so are the units")
-        self.check(
-            self.box.run("/usr/sbin/plesk", "bin", "event_handler", "--list").strip() == "", "and the event handlers"
-        )
-        self.check(self.box.run("/usr/sbin/plesk", "bin", "secret_key", "--list").strip() == "", "and the panel's key")
-        self.check(self.box.file("/var/lib/mailswitch/ledger.db").exists(), "the ledger stays")
 
     def _open_intents(self) -> int:
         """Count the intents without an outcome as they lie on the disk at this moment, before anybody settles them."""
@@ -309,15 +180,6 @@ class Scenario:
         until("the apply is under way", lambda: sum(self.written().values()) - before >= interrupt_after, seconds=60)
 
 
-def _readme_commands() -> list[str]:
-    """Return the commands with which the README installs the daemon."""
-    text = (_ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = [
-        block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "python3 -m venv /opt/mailswitch" in block
-    ]
-    return [line.split("  #")[0].strip() for line in blocks[0].splitlines() if line.strip()]
-
-
 def main(tree: Path, work: Path) -> int:
     """Boot the tree and do everything to it."""
     # The drop-in makes the watchdog quick; everything else is as it is installed.
@@ -329,9 +191,10 @@ def main(tree: Path, work: Path) -> int:
     with Container(tree, work) as container:
         scenario = Scenario(container)
         steps = (
-            scenario.installing, scenario.the_first_pass, scenario.secrets_and_owners, scenario.reloading,
+            scenario.getting_ready, scenario.only_a_report, scenario.installing, scenario.the_first_pass,
+            scenario.secrets_and_owners, scenario.credential, scenario.metrics, scenario.reloading,
             scenario.rechecking, scenario.killing, scenario.hanging, scenario.stopping, scenario.rebooting,
-            scenario.uninstalling,
+            scenario.uninstalling, scenario.answering, scenario.forcing,
         )  # fmt: skip
         for step in steps:
             tell(f"-- {time.monotonic() - started:4.0f} s  {(step.__doc__ or '').splitlines()[0]}")
