@@ -8,7 +8,8 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
-from mailswitch.core.mx import Observation
+from benchmarks.same_answers import PlainDns, alike
+from mailswitch.core.mx import Indeterminate, NoMX, NoSuchDomain, NullMX, Observation, Published
 from mailswitch.core.names import DomainName
 from mailswitch.lookup.survey import open_public_view
 from mailswitch.lookup.vantages import Codec, Timing, VantageSettings
@@ -17,17 +18,23 @@ from mailswitch.simulation.public_dns import Fault, PublicDNSServer, overlay, pa
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TIMING = Timing(timeout=timedelta(seconds=5), tries=2, rate=None, concurrency=50)
+HASTY = Timing(timeout=timedelta(milliseconds=500), tries=2, rate=None, concurrency=50)
 GENERATED = 300
 
 
 def opinions(
-    servers: Sequence[PublicDNSServer], names: Iterable[DomainName], codec: Codec, *, is_thorough: bool
+    servers: Sequence[PublicDNSServer],
+    names: Iterable[DomainName],
+    codec: Codec,
+    *,
+    is_thorough: bool,
+    timing: Timing = TIMING,
 ) -> dict[DomainName, tuple[Observation, ...]]:
     settings = [
         VantageSettings(name=f"v{at}", operator=f"Operator {at}", address=ip_address(server.address), port=server.port)
         for at, server in enumerate(servers)
     ]
-    with open_public_view(settings, TIMING, lambda: NOW, codec=codec).sweep(rotation=0) as sweep:
+    with open_public_view(settings, timing, lambda: NOW, codec=codec).sweep(rotation=0) as sweep:
         if is_thorough:
             return sweep.all_opinions(names)
         return {name: (seen,) for name, seen in sweep.first_opinions(names).items()}
@@ -52,6 +59,35 @@ def test_the_demo_world_looks_the_same_in_either_way() -> None:
 
     assert len(fast) == len(set(names)) > 20
     assert fast == slow
+
+
+def test_the_demo_world_with_all_its_faults_looks_as_plain_dnspython_sees_it() -> None:
+    world = demo_world()
+    names = list(dict.fromkeys(domain.name for server in world.servers for domain in server.domains))
+    base = parse_records(world.dns)
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(
+                PublicDNSServer(
+                    overlay(base, vantage.dns), {name: Fault(word) for name, word in vantage.faults.items()}
+                )
+            )
+            for vantage in world.vantages
+        ]
+        seen = opinions(servers, names, Codec.FAST, is_thorough=True, timing=HASTY)
+        plain = [PlainDns(seen[names[0]][at].vantage, server.port, seconds=0.5) for at, server in enumerate(servers)]
+        told = {name: tuple(each.observation(name) for each in plain) for name in names}
+
+    assert {type(each.mx) for every in seen.values() for each in every} == {
+        Published,
+        NullMX,
+        NoMX,
+        NoSuchDomain,
+        Indeterminate,
+    }
+    assert {name: tuple(map(alike, every)) for name, every in seen.items()} == {
+        name: tuple(map(alike, every)) for name, every in told.items()
+    }
 
 
 def generated(chance: random.Random, number: int) -> str:
