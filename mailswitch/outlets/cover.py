@@ -127,12 +127,12 @@ def _header(
     subject = _readable(examined.subject) or _NO_SUBJECT[language]
     message["Subject"] = _SUBJECTS[language].format(subject=subject)
     message["Date"] = format_datetime(letter.at)
-    message["Message-ID"] = f"<{letter.token}>"
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message[MARK] = letter.token.partition(".")[0]
-    # Not by EmailMessage, which would write a body for it.
+    # Not by EmailMessage, which would fold the one and write a body for the other.
     kind = (
+        f"Message-ID: <{letter.token}>",
         "MIME-Version: 1.0",
         f'Content-Type: multipart/mixed; boundary="{boundary}"',
         f"Content-Transfer-Encoding: {'8bit' if is_eight_bit else '7bit'}",

@@ -132,7 +132,7 @@ def test_a_domains_directory_that_is_a_link_is_refused(mailhouse: Mailhouse, tmp
         _counted(mailhouse)
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+@pytest.mark.root
 def test_what_belongs_to_another_user_is_not_looked_at(mailhouse: Mailhouse) -> None:
     os.chown(mailhouse.put(), 12345, 12345)
     mailhouse.put()

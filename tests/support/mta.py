@@ -202,8 +202,9 @@ class _Session(socketserver.StreamRequestHandler):
         mta.taken.append(mail)
         mta.say("qmgr", f"{queue_id}: from=<{sender}>, size={len(content)}, nrcpt=1 (queue active)")
         mta.at("taken")
-        self._say(f"250 2.0.0 Ok: queued as {queue_id}")
+        # Logged before the answer, so that no test has to wait for it.
         mta.deliver(mail, mta.decide(mail))
+        self._say(f"250 2.0.0 Ok: queued as {queue_id}")
         return True
 
     def _say(self, text: str) -> None:
