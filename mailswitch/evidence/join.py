@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_network
 from typing import Any, assert_never
@@ -35,6 +35,11 @@ class _Origin(StrEnum):
     UNTOLD = "untold"
 
 
+# Looked up once: an enum's member costs more than all else that is done with a line.
+_OUTSIDE, _CO_TENANT, _OWN_SMTP = _Origin.OUTSIDE, _Origin.CO_TENANT, _Origin.OWN_SMTP
+_FROM_OUTSIDE, _FROM_CO_TENANT = Traffic.OUTSIDE, Traffic.CO_TENANT
+
+
 @dataclass(slots=True)
 class _Message:
     """One message in the queue; changes as its lines come."""
@@ -42,8 +47,9 @@ class _Message:
     origin: _Origin
     network: str | None
     since: int
-    counted: set[str] = field(default_factory=set)
-    waiting: list[tuple[str, int]] = field(default_factory=list)
+    counted: tuple[str, ...] = ()
+    """Names it was counted for; mostly one, and tuples cost nothing to begin with."""
+    waiting: tuple[tuple[str, int], ...] = ()
     """What is counted when it is certain that the message was not given back by a filter."""
     removed: int | None = None
 
@@ -85,7 +91,7 @@ class Join:
                 self._remove(event.queue_id, at)
             case Inside():
                 if event.is_certain or self._is_made_here(event.queue_id, at):
-                    self._add(event.queue_id, _Message(_Origin.CO_TENANT, None, at))
+                    self._add(event.queue_id, _Message(_CO_TENANT, None, at))
             case Refusal():
                 self._refuse(event, at)
             case LogIn():
@@ -130,14 +136,14 @@ class Join:
 
     def _arrive(self, event: Arrival, at: int) -> None:
         if event.is_authenticated:
-            self._add(event.queue_id, _Message(_Origin.CO_TENANT, None, at))
+            self._add(event.queue_id, _Message(_CO_TENANT, None, at))
             return
         network = None
         try:
             network = self._places.outside(event.address)
             if network is None and event.original is not None:
                 network = self._places.outside(event.original)
-            origin = _Origin.OWN_SMTP if network is None else _Origin.OUTSIDE
+            origin = _OWN_SMTP if network is None else _OUTSIDE
         except ValueError:
             origin = _Origin.UNTOLD
         if event.handed_as in self._open:
@@ -152,27 +158,23 @@ class Join:
         if event.is_remote and not self._places.is_ours(event.address):
             return
         given = None if event.queued_as is None else self._open.get(event.queued_as)
-        if given is not None and given.origin is _Origin.OWN_SMTP:
+        if given is not None and given.origin is _OWN_SMTP:
             given.origin = _Origin.GIVEN_BACK
-            given.waiting.clear()
+            given.waiting = ()
         message = self._open.get(event.queue_id)
         if message is None:
             return
         name = self._name(event, message.origin)
         if name is None or name in message.counted:
             return
-        message.counted.add(name)
-        match message.origin:
-            case _Origin.OUTSIDE:
-                self._tally.add(name, at, Traffic.OUTSIDE, message.network)
-            case _Origin.CO_TENANT:
-                self._tally.add(name, at, Traffic.CO_TENANT, None)
-            case _Origin.OWN_SMTP:
-                message.waiting.append((name, at))
-            case _Origin.GIVEN_BACK | _Origin.UNTOLD:
-                pass
-            case _ as never:
-                assert_never(never)
+        message.counted += (name,)
+        origin = message.origin  # of a message that was given back, or is not told, nothing is counted
+        if origin is _OUTSIDE:
+            self._tally.add(name, at, _FROM_OUTSIDE, message.network)
+        elif origin is _CO_TENANT:
+            self._tally.add(name, at, _FROM_CO_TENANT, None)
+        elif origin is _OWN_SMTP:
+            message.waiting += ((name, at),)
 
     def _name(self, event: Delivery, origin: _Origin) -> str | None:
         """Return whose mail it is: the name that was written to, before aliases.
@@ -181,7 +183,7 @@ class Join:
         """
         written = event.to if event.original is None else event.original
         name = self._hosted.get(_domain(written))
-        if name is None and origin is not _Origin.OUTSIDE and event.original is not None:
+        if name is None and origin is not _OUTSIDE and event.original is not None:
             name = self._hosted.get(_domain(event.to))
         return name
 
@@ -189,7 +191,7 @@ class Join:
         message = self._open.get(queue_id)
         if message is None:
             return
-        if message.origin is _Origin.OWN_SMTP:
+        if message.origin is _OWN_SMTP:
             message.removed = at
             self._leaving.add(queue_id)
         else:
@@ -230,7 +232,7 @@ class Join:
         self._leaving.discard(queue_id)
         if message is not None:
             for name, at in message.waiting:
-                self._tally.add(name, at, Traffic.CO_TENANT, None)
+                self._tally.add(name, at, _FROM_CO_TENANT, None)
 
 
 def _domain(address: bytes) -> bytes:
@@ -254,7 +256,7 @@ def _restored(*parts: Any) -> _Message:
         origin=_Origin(origin),
         network=None if network is None else str(ip_network(network)),
         since=int(since),
-        counted={DomainName(name).text for name in counted},
-        waiting=[(DomainName(name).text, int(at)) for name, at in waiting],
+        counted=tuple(DomainName(name).text for name in counted),
+        waiting=tuple((DomainName(name).text, int(at)) for name, at in waiting),
         removed=None if removed is None else int(removed),
     )

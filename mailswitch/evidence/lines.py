@@ -108,6 +108,9 @@ class Odd(NamedTuple):
     """The message whose client it would have told."""
 
 
+_new = tuple.__new__
+"""Makes an event in half the time that its own class takes: lines come by the million."""
+
 Event = Arrival | Inside | Delivery | Removal | Refusal | LogIn | Odd
 
 
@@ -143,7 +146,7 @@ def _arrival(queue_id: bytes, line: bytes, at: int) -> Event | None:
     if found is None:
         return Odd(queue_id)
     address, login, handed_as, original = found.groups()
-    return Arrival(queue_id, address, login is not None, handed_as, original)
+    return _new(Arrival, (queue_id, address, login is not None, handed_as, original))
 
 
 def _pickup(queue_id: bytes, line: bytes, at: int) -> Event:
@@ -153,12 +156,12 @@ def _pickup(queue_id: bytes, line: bytes, at: int) -> Event:
 
 def _cleanup(queue_id: bytes, line: bytes, at: int) -> Event:
     del line, at
-    return Inside(queue_id, is_certain=False)
+    return _new(Inside, (queue_id, False))
 
 
 def _removal(queue_id: bytes, line: bytes, at: int) -> Event:
     del line, at
-    return Removal(queue_id)
+    return _new(Removal, (queue_id,))
 
 
 def _delivery(queue_id: bytes, line: bytes, at: int) -> Event | None:
@@ -178,7 +181,8 @@ def _delivered(queue_id: bytes, line: bytes, at: int, *, is_remote: bool) -> Eve
         return Odd()
     to, original, _, address = found.groups()
     handed = _QUEUED_AS.search(line, found.end()) if is_remote else None
-    return Delivery(queue_id, to, original, is_remote, address, None if handed is None else handed.group(1))
+    queued_as = None if handed is None else handed.group(1)
+    return _new(Delivery, (queue_id, to, original, is_remote, address, queued_as))
 
 
 def _refusal(queue_id: bytes, line: bytes, at: int) -> Event | None:
@@ -193,7 +197,7 @@ def _refusal(queue_id: bytes, line: bytes, at: int) -> Event | None:
 
 def _log_in(line: bytes, at: int) -> Event:
     found = _LOG_IN.match(line, at)
-    return Odd() if found is None else LogIn(*found.groups())
+    return Odd() if found is None else _new(LogIn, found.groups())
 
 
 _READERS: dict[tuple[bytes, bytes], Callable[[bytes, bytes, int], Event | None]] = {
