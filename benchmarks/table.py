@@ -32,10 +32,13 @@ class Line:
 
 
 def heading(packages: Sequence[str], scale: str) -> list[str]:
-    """Return what stands above the lines: the machine, the versions, how much was done, the columns' names."""
+    """Return what stands above the lines: the machine, the versions, how much was done, the columns' names.
+
+    ``packages`` are installed ones, or with a version (and so a blank) in them whatever else was used.
+    """
     cpu = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    versions = ", ".join(package if " " in package else f"{package} {version(package)}" for package in packages)
     return [
         f"{cpu.group(1) if cpu else platform.machine()}, {os.cpu_count()} CPUs, load {load}; "
         f"Python {platform.python_version()}, {versions}; {scale}, {datetime.now(UTC):%Y-%m-%d}.",
