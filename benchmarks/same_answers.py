@@ -90,7 +90,7 @@ def _records(chance: random.Random, number: int, count: int) -> str:
             f"{name} {ttl} IN MX 0 .\n",
             f"{name} IN MX 0 .\n{name} IN MX 10 {host}\n",
             f"{name} {ttl} IN A {own}\n",
-            f"{name} {ttl} IN AAAA 2001:db8::{number:x}\n",
+            f"{name} {ttl} IN AAAA 2001:db8::{number >> 16:x}:{number & 0xFFFF:x}\n",
             f"{name} {ttl} IN CNAME d{chance.randrange(count)}.example.\n",
             "",
             f'{name} IN TXT "x"\n',
