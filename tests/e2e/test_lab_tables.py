@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dns.dnssec
+import dns.exception
 import dns.name
 import dns.node
 import dns.rdataset
@@ -77,5 +78,5 @@ def test_a_signed_zone_validates_with_its_own_key_only() -> None:
     }
 
     dns.dnssec.validate(records, signatures, own, now=now.timestamp())
-    with pytest.raises(dns.dnssec.ValidationFailure):
+    with pytest.raises(dns.exception.DNSException):
         dns.dnssec.validate(records, signatures, other, now=now.timestamp())

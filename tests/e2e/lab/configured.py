@@ -14,6 +14,8 @@ __all__ = ["configuration"]
 
 def configuration(lab: Lab, folder: Path, fingerprint: str) -> dict[str, Any]:
     """Return it as nested mappings; everything that is not written here is as shipped."""
+    root_hints = folder / "root.hints"
+    root_hints.write_text(lab.names.root_hints, encoding="ascii")
     return {
         "mode": "report",
         "ledger": f"sqlite:///{folder}/ledger.db",
@@ -31,6 +33,9 @@ def configuration(lab: Lab, folder: Path, fingerprint: str) -> dict[str, Any]:
                 {"name": name, "operator": name.capitalize(), "address": lab.hosts[name].address}
                 for name in places.RESOLVERS
             ],
+            "root_hints": str(root_hints),
+            # Answers hold for a minute at least, which is most of a scenario.
+            "remember": False,
         },
         "policy": {"providers": [{"pattern": "*.provider.example", "kind": "mailbox", "provider": "Provider"}]},
         # What takes a day on the internet takes three passes here.

@@ -98,6 +98,17 @@ class Lab:
                 address = self.hosts[resolver].address
                 until(f"{resolver} sees {name}", partial(_sees, address, name, wanted))
 
+    def resolve_by(self, *addresses: str) -> None:
+        """Have the Plesk server ask other resolvers, or the usual ones again."""
+        lines = "".join(f"nameserver {address}\n" for address in addresses)
+        self.plesk.write("/etc/resolv.conf", lines or self._resolvers())
+        # Its processes read the file once, so they are started anew.
+        self.postfix[places.PLESK].stop()
+        mta.start_all([self.postfix[places.PLESK]])
+
+    def _resolvers(self) -> str:
+        return "".join(f"nameserver {self.hosts[name].address}\n" for name in places.RESOLVERS)
+
     # ---- starting
 
     def _start_nat(self) -> None:
@@ -145,9 +156,8 @@ class Lab:
         start_resolver(self.plesk, self.work, self.names, more=["  interface: 127.0.0.1"], clauses=clauses)
 
     def _configure_mail(self) -> None:
-        lines = "".join(f"nameserver {self.hosts[name].address}\n" for name in places.RESOLVERS)
         for name in places.MAIL_HOSTS:
-            self.hosts[name].write("/etc/resolv.conf", lines)
+            self.hosts[name].write("/etc/resolv.conf", self._resolvers())
         plain = [name for name in self.zones if name not in places.INFRASTRUCTURE]
         self.postfix[places.PLESK] = plesk.configure(self.plesk)
         self._configure(places.PROVIDER, "mx1.provider.example", plain, split=self.special.split)
