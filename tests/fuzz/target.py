@@ -16,7 +16,7 @@ TARGETS = {
     "maillog": ("mailswitch",),
     "config": ("mailswitch", "yaml"),
     "plan": ("mailswitch",),
-    "shown": ("mailswitch", "rich"),
+    "shown": ("mailswitch",),
 }
 """The modules of ``tests.fuzz.targets``, each with the packages whose branches guide the fuzzer.
 
