@@ -72,7 +72,7 @@ _NEEDS = {
     "postgresql": ("MAILSWITCH_TEST_POSTGRESQL", "a PostgreSQL server"),
     "root": (None, "root"),
     "mail_servers": (None, "root, Postfix, Dovecot and iproute2 (on Debian: script/mail-servers)"),
-    "dns_servers": (None, "NSD and Unbound (on Debian: apt install nsd unbound)"),
+    "dns_servers": (None, "NSD and Unbound (on Debian: script/dns-servers)"),
 }
 """What tests marked so need, and the variable that says where it is."""
 _MAIL_PROGRAMS = ("postfix", "smtp-sink", "dovecot", "ip", "unshare")
