@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,13 @@ def test_a_login_reads_the_same_as_a_key(plesk: XmlApiServer, panel: XmlApiPanel
 
     assert by_login.inventory() == panel.inventory()
     by_login.close()
+
+
+def test_inventory_tells_how_far_the_panels_clock_is_ahead(panel: XmlApiPanel) -> None:
+    ahead = panel.inventory().clock_ahead
+
+    assert ahead is not None
+    assert abs(ahead) < timedelta(minutes=2)  # it is this machine's clock, told in whole seconds
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 250])
