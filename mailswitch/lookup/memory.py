@@ -44,7 +44,7 @@ class AnswerMemory:
     """
 
     def __init__(self, path: Path | None, complain: Callable[[str], None]) -> None:
-        self._path = path
+        self.path = path
         self._complain = complain
         self._told: str | None = None
         self._is_read = path is None
@@ -81,22 +81,22 @@ class AnswerMemory:
     def keep(self, now: int) -> None:
         """Forget what does not hold any more, and write the rest to the file."""
         self._tidy(now)
-        if self._path is None:
+        if self.path is None:
             return
         if sum(map(len, self._entries.values())) > _MOST_ENTRIES:
-            self._tell(f"{self._path}: remembered DNS answers are not kept there: there are more than {_MOST_ENTRIES}")
+            self._tell(f"{self.path}: remembered DNS answers are not kept there: there are more than {_MOST_ENTRIES}")
             return
         try:
-            write_records(self._path, self._records())
+            write_records(self.path, self._records())
         except OSError as error:
-            self._tell(f"{self._path}: remembered DNS answers cannot be kept there: {error.strerror or error}")
+            self._tell(f"{self.path}: remembered DNS answers cannot be kept there: {error.strerror or error}")
 
     def _read(self) -> None:
-        if self._is_read or self._path is None:
+        if self._is_read or self.path is None:
             return
         self._is_read = True
         try:
-            records = read_records(self._path)
+            records = read_records(self.path)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -116,7 +116,7 @@ class AnswerMemory:
         for table in self._entries.values():
             table.clear()
         self._answers, self._numbers = [], {}
-        self._tell(f"{self._path}: remembered DNS answers are not used, all is asked anew: {reason}")
+        self._tell(f"{self.path}: remembered DNS answers are not used, all is asked anew: {reason}")
 
     def _tell(self, complaint: str) -> None:
         if complaint != self._told:
