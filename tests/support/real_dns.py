@@ -24,7 +24,7 @@ import dns.message
 import dns.query
 import dns.rdatatype
 
-__all__ = ["Net", "Resolver", "Server", "program"]
+__all__ = ["Net", "Resolver", "Server"]
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
@@ -67,11 +67,6 @@ server:
 remote-control:
   control-enable: no
 """
-
-
-def program(name: str) -> str | None:
-    """Return where a server's program is; Debian's are where only root looks by itself."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +139,9 @@ class Net:
         configuration = folder / "nsd.conf"
         configuration.write_text(text, encoding="ascii")
         zone = next(iter(server.zones), ".")
-        return _Running(["nsd", "-d", "-c", str(configuration)], folder / "log", addresses[0], self.port, zone)
+        return _Running(
+            [_installed("nsd"), "-d", "-c", str(configuration)], folder / "log", addresses[0], self.port, zone
+        )
 
     def _unbound(self, resolver: Resolver, servers: Iterable[Server]) -> _Running:
         folder = self._folder(f"unbound-{resolver.number}")
@@ -161,7 +158,9 @@ class Net:
             text += "".join(f"  stub-addr: {each}@{self.port}\n" for each in addresses)
         configuration = folder / "unbound.conf"
         configuration.write_text(text, encoding="ascii")
-        return _Running(["unbound", "-d", "-c", str(configuration)], folder / "log", address, self.port, ".")
+        # A copy: Debian's AppArmor profile keeps the installed one to the system's own configuration.
+        copy = str(shutil.copy2(_installed("unbound"), folder))
+        return _Running([copy, "-d", "-c", str(configuration)], folder / "log", address, self.port, ".")
 
     def _folder(self, name: str) -> Path:
         folder = self.folder / name
@@ -173,9 +172,7 @@ class _Running:
     """A server's process, from its first answer to its end."""
 
     def __init__(self, command: list[str], log: Path, address: str, port: int, zone: str) -> None:
-        path = program(command[0])
-        assert path is not None, f"{command[0]} is not installed"
-        self._command = [path, *command[1:]]
+        self._command = command
         self._log = log
         self._where = address, port
         self._zone = zone
@@ -211,6 +208,13 @@ class _Running:
         except (OSError, dns.exception.DNSException):
             return False
         return True
+
+
+def _installed(name: str) -> str:
+    """Return where a server's program is; Debian's are where only root looks by itself."""
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    assert found is not None, f"{name} is not installed"
+    return found
 
 
 def _free_port() -> int:
