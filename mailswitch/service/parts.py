@@ -15,6 +15,8 @@ __all__ = ["Parts", "parts_of"]
 
 _MOST_SILENT_READS = 3
 """A panel's answer may take three times its read time-out (`mailswitch.plesk.transport.TransportLimits`)."""
+_MOST_WAITS = 4
+"""A way may be tried twice after a pass, and take its time-out twice: for connecting and for the rest."""
 _MARGIN = timedelta(minutes=5)
 
 
@@ -37,6 +39,8 @@ def parts_of(settings: Settings, setup: Setup, open_observers: OpenObservers) ->
     """Return what checked settings make of the daemon."""
     batches = -(-len(setup.servers) // setup.most_panels_at_once)
     slowest = max(server.read_timeout for server in settings.servers)
+    ways = [way.timeout for way in (settings.notify.mail, settings.notify.webhook) if way is not None]
+    telling = _MOST_WAITS * sum(ways, timedelta(0))
     return Parts(
         setup=setup,
         timetable=Timetable(
@@ -44,6 +48,6 @@ def parts_of(settings: Settings, setup: Setup, open_observers: OpenObservers) ->
         ),
         keep=settings.schedule.keep,
         ledger=settings.ledger,
-        longest_silence=settings.dns.deadline + batches * _MOST_SILENT_READS * slowest + _MARGIN,
+        longest_silence=settings.dns.deadline + batches * _MOST_SILENT_READS * slowest + telling + _MARGIN,
         open_observers=open_observers,
     )

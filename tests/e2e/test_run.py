@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -204,6 +205,31 @@ def test_sigterm_while_a_panel_hangs_ends_in_time_and_leaves_the_rest_to_the_nex
 
     assert time.monotonic() - began < PROMISED
     assert outcomes(play) == [("moved0.example", None)]
+
+
+def test_sigterm_while_those_who_are_told_hang_ends_in_time_and_the_news_stays_on_record(
+    staged: Staged, started: Started
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        hanging = f"notify: {{mail: {{to: root, sender: root, host: 127.0.0.1, port: {port}, timeout: 10m}}}}"
+        play = staged(a_world(moved=1, here=8, tail=ENFORCING.replace("mode: enforce", f"mode: enforce, {hanging}")))
+        service = started(play)
+        connection, _ = silent.accept()
+        for _ in range(5):  # some were said before
+            service.hear("WATCHDOG=1")
+
+        began = time.monotonic()
+        assert service.terminate() == 0
+
+        assert time.monotonic() - began < PROMISED
+        connection.close()
+    reader = open_place(f"sqlite:///{play.stage.directory / 'ledger.db'}").reader()
+    memory = reader.notice_memory()
+    reader.close()
+    assert memory is not None
+    assert [unsent.way for unsent in memory.unsent] == ["mail"]
+    assert outcomes(play) == [("moved0.example", Outcome.DONE)]
 
 
 def test_a_daemon_killed_during_an_apply_settles_it_when_it_is_back(staged: Staged, started: Started) -> None:
