@@ -270,6 +270,7 @@ def _refusal(case: ServerCase, entries: tuple[DomainReport, ...]) -> Refusal | N
             before=_before(case, entries),
             vantages=case.vantages,
             now=case.now,
+            remembered=sum(entry.finding.is_remembered for entry in entries),
         )
     if refusal is not None:
         return refusal

@@ -36,6 +36,8 @@ _LEAST_SHARE = 3
 _SHRINK_SHARE = 0.20
 _SHRINK_NAMES = 5
 _NAMES_TO_EXPECT_ONE_HERE = 5
+_UNKNOWN_OF_FEW = 5
+"""Where most names are remembered few are asked about, and fewer unknown ones say little of public DNS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,7 @@ def unknown_refusal(
     before: Sequence[tuple[DomainHistory, Route]],
     vantages: Iterable[VantageFailures],
     now: datetime,
+    remembered: int = 0,
 ) -> Refusal | None:
     """Refuse all turn-offs where public DNS is not to be relied on in this pass.
 
@@ -108,6 +111,7 @@ def unknown_refusal(
         before: For each name the ledger knew before this pass, what it remembered and the route found now.
         vantages: How each vantage fared; consulted only while no name had a definite route.
         now: The moment of the pass.
+        remembered: Of how many of the names the route is told from memory, which says nothing of public DNS today.
     """
     definite = [
         route
@@ -116,10 +120,14 @@ def unknown_refusal(
     ]
     if definite:
         unknown = sum(1 for route in definite if route is Route.UNKNOWN)
-        if unknown <= _share_of(limits.unknown_share, len(definite)):
+        asked = len(definite) - remembered
+        if unknown < _UNKNOWN_OF_FEW or unknown <= _share_of(limits.unknown_share, asked):
+            asked = len(definite)
+        if unknown <= _share_of(limits.unknown_share, asked):
             return None
+        which = "names with a known route" if asked == len(definite) else "names with a known route, asked about anew,"
         text = (
-            f"{unknown} of {len(definite)} names with a known route are unknown now, more than limits.unknown_share "
+            f"{unknown} of {asked} {which} are unknown now, more than limits.unknown_share "
             f"allows: {limits.unknown_share:.0%}; look at the vantages with mailswitch doctor"
         )
         return Refusal(server=server, code="limits.unknown_share", text=text)

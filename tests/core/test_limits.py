@@ -121,6 +121,22 @@ def refused(
 
 
 @pytest.mark.parametrize(
+    ("unknown", "asked", "remembered", "is_refused"),
+    [(5, 5, 90, True), (5, 15, 80, True), (5, 20, 75, False), (4, 0, 96, False), (4, 0, 15, True), (30, 70, 0, True)],
+)
+def test_names_told_from_memory_do_not_hide_that_public_dns_is_out_of_order(
+    unknown: int, asked: int, remembered: int, is_refused: bool
+) -> None:
+    before = names_with(unknown, asked + remembered)
+
+    refusal = unknown_refusal("web01", Limits(), before=before, vantages=(), now=NOW, remembered=remembered)
+
+    assert (refusal is not None) is is_refused
+    if refusal is not None and asked == 5:
+        assert refusal.text.startswith("5 of 10 names with a known route, asked about anew, are unknown now")
+
+
+@pytest.mark.parametrize(
     ("unknown", "known", "is_refused"), [(0, 10, False), (2, 8, False), (3, 7, True), (1, 0, True), (20, 80, False)]
 )
 def test_no_turn_offs_where_more_than_a_fifth_of_known_names_are_unknown(
