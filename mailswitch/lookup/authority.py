@@ -23,6 +23,7 @@ import dns.rdatatype
 
 from mailswitch.core.mx import Address
 from mailswitch.core.names import DomainName
+from mailswitch.core.traffic import Traffic
 from mailswitch.lookup.agreement import Hearing
 from mailswitch.lookup.delegation import Delegation, NameServer, Said
 from mailswitch.lookup.name_servers import NameServers
@@ -103,6 +104,11 @@ class Authority:
     def failures(self) -> int:
         """Questions that ended without anything to rely on."""
         return self._servers.failures
+
+    @property
+    def traffic(self) -> Traffic:
+        """How the packets fared so far."""
+        return self._servers.traffic
 
     async def ask(self, name: DomainName, rdtype: dns.rdatatype.RdataType) -> Reply:
         """Return what the name servers of ``name`` say to MX, A or AAAA: two of them, or the only one there is.

@@ -65,7 +65,12 @@ class LastOpinionSweep:
 
     def counts(self) -> tuple[VantageCount, ...]:
         """Return how each vantage has fared so far; of the domains' own, each question to each server counts."""
-        own = VantageCount(vantage=self._vantage, queries=self._authority.queries, failures=self._authority.failures)
+        own = VantageCount(
+            vantage=self._vantage,
+            queries=self._authority.queries,
+            failures=self._authority.failures,
+            traffic=self._authority.traffic,
+        )
         return (*self._sweep.counts(), own)
 
     async def _last_opinions(self, names: tuple[DomainName, ...]) -> dict[DomainName, Observation]:

@@ -14,6 +14,7 @@ Facts:
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ import dns.rdatatype
 
 from mailswitch.core.mx import Address, is_routable
 from mailswitch.core.names import DomainName
+from mailswitch.core.traffic import Stray, Traffic
 from mailswitch.lookup.delegation import Said, read_said
 from mailswitch.lookup.pacing import Pace
 from mailswitch.lookup.queries import Entropy, query_packet, question, wire_form
@@ -68,6 +70,18 @@ class NameServers:
         """Questions put; a retried one counts once."""
         self.failures = 0
         """Questions that ended without anything to rely on."""
+        self._strays = Counter[Stray]()
+        self._retries = self._timeouts = self._cut_off = 0
+
+    @property
+    def traffic(self) -> Traffic:
+        """How the packets fared so far."""
+        return Traffic(
+            retries=self._retries,
+            timeouts=self._timeouts,
+            cut_off=self._cut_off,
+            strays=tuple(sorted(self._strays.items())),
+        )
 
     def may_ask(self, address: Address) -> bool:
         """Whether a delegation may send us there."""
@@ -95,6 +109,7 @@ class NameServers:
         heard: Heard = Unreliable("nothing")
         for turn in range(_TRIES):
             if not await self._is_let_through(peer.pace):
+                self._cut_off += 1
                 return Unreliable(f"no answer before the sweep's deadline of {self._timing.deadline}")
             heard = await self._exchanged(address, peer, name, rdtype, is_mixed=turn == 0)
             if isinstance(heard, dns.message.Message):
@@ -105,6 +120,7 @@ class NameServers:
             elif heard.again is not Again.ALWAYS:
                 return heard
             else:
+                self._timeouts += 1
                 peer.pace.unanswered()
         peer.silences += isinstance(heard, Unreliable)
         return heard
@@ -115,7 +131,13 @@ class NameServers:
         query = Query(packet[:2] + _NO_FLAGS + packet[4:], asked)
         where = VantageSettings(name=str(address), operator="", address=address, port=self._port)
         peer.pace.sent()
-        return await exchange(query, where, lambda: min(self._timing.timeout.total_seconds(), self._remaining()))
+        self._retries += not is_mixed
+        return await exchange(
+            query,
+            where,
+            lambda: min(self._timing.timeout.total_seconds(), self._remaining()),
+            passed_over=lambda stray: self._strays.update((stray,)),
+        )
 
     async def _is_let_through(self, pace: Pace) -> bool:
         """Wait for a server's turn; whether it came before the sweep's deadline."""

@@ -55,7 +55,11 @@ def make_query(name: bytes, rdtype: int, entropy: Entropy) -> Query:
 
 
 async def exchange(
-    query: Query, settings: VantageSettings, seconds: Callable[[], float], streams: Streams | None = None
+    query: Query,
+    settings: VantageSettings,
+    seconds: Callable[[], float],
+    streams: Streams | None = None,
+    passed_over: Callable[[Stray], None] = lambda _: None,
 ) -> Heard:
     """Return the whole message that answers ``query``: over UDP, and over TCP if that was truncated; or over TLS.
 
@@ -64,10 +68,11 @@ async def exchange(
         settings: Whom.
         seconds: Tells, for each of the two, how long it may take from now on.
         streams: Connections to go on with; without them there is one for this query alone.
+        passed_over: Told of each datagram that does not answer the query.
     """
     over = ""
     if settings.transport is Transport.UDP:
-        heard = await _over_udp_in_time(query, settings, seconds())
+        heard = await _over_udp_in_time(query, settings, seconds(), passed_over)
         if isinstance(heard, Unreliable) or not heard.flags & dns.flags.TC:
             return heard
         over = "truncated over UDP, and over TCP: "
@@ -129,17 +134,19 @@ def open_socket(settings: VantageSettings, kind: socket.SocketKind) -> socket.so
     return made
 
 
-async def _over_udp_in_time(query: Query, settings: VantageSettings, seconds: float) -> Heard:
+async def _over_udp_in_time(
+    query: Query, settings: VantageSettings, seconds: float, passed_over: Callable[[Stray], None]
+) -> Heard:
     try:
         async with asyncio.timeout(seconds):
-            return await _over_udp(query, settings)
+            return await _over_udp(query, settings, passed_over)
     except TimeoutError:
         return _no_answer(seconds)
     except OSError as error:
         return not_reachable(error)
 
 
-async def _over_udp(query: Query, settings: VantageSettings) -> Heard:
+async def _over_udp(query: Query, settings: VantageSettings, passed_over: Callable[[Stray], None]) -> Heard:
     """Wait for the datagram that answers; whatever does not match is passed over."""
     loop = asyncio.get_running_loop()
     with open_socket(settings, socket.SOCK_DGRAM) as udp:
@@ -147,9 +154,12 @@ async def _over_udp(query: Query, settings: VantageSettings) -> Heard:
         udp.connect((str(settings.address), settings.port))
         await loop.sock_sendall(udp, query.packet)
         while True:
-            heard = matched(await loop.sock_recv(udp, _MAX_DATAGRAM), query.packet[:2], query.asked)
+            packet = await loop.sock_recv(udp, _MAX_DATAGRAM)
+            heard = matched(packet, query.packet[:2], query.asked)
             if heard is not None:
                 return heard
+            is_ours = packet[:2] == query.packet[:2]
+            passed_over((stray_in(packet, query.asked, None) if is_ours else None) or Stray.UNKNOWN_ID)
 
 
 async def _over_stream(query: Query, streams: Streams, seconds: float) -> Heard:

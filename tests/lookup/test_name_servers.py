@@ -15,6 +15,7 @@ import pytest
 
 from mailswitch.core.mx import MX, Address, address
 from mailswitch.core.names import DomainName
+from mailswitch.core.traffic import Stray, Traffic
 from mailswitch.lookup.authority import Authority, AuthoritySettings
 from mailswitch.lookup.delegation import Said
 from mailswitch.lookup.name_servers import NameServers
@@ -76,12 +77,24 @@ def wrong_question(query: bytes) -> bytes:
     return authoritative(query).replace(query[13:17], b"evil", 1)
 
 
-@pytest.mark.parametrize("forged", [wrong_id, wrong_case, wrong_question])
-def test_what_does_not_answer_the_question_is_passed_over(forged: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize(
+    ("forged", "stray"),
+    [
+        (wrong_id, Stray.UNKNOWN_ID),
+        (wrong_case, Stray.OTHER_CASE),
+        (wrong_question, Stray.OTHER_QUESTION),
+        (lambda query: query[:2] + b"\0" * 9, Stray.OTHER_QUESTION),
+        (lambda query: b"", Stray.UNKNOWN_ID),
+    ],
+)
+def test_what_does_not_answer_the_question_is_passed_over_and_counted(
+    forged: Callable[[bytes], bytes], stray: Stray
+) -> None:
     with NastyDNS(lambda query: [forged(query), authoritative(query)]) as nasty:
-        (said,), _ = ask(nasty)
+        (said,), servers = ask(nasty)
 
     assert said == MAIL
+    assert servers.traffic == Traffic(strays=((stray, 1),))
 
 
 def test_a_lost_packet_is_sent_again_in_lower_case() -> None:
@@ -93,7 +106,7 @@ def test_a_lost_packet_is_sent_again_in_lower_case() -> None:
         (said,), servers = ask(nasty, timeout=0.2)
 
     assert said == MAIL
-    assert servers.queries == 1
+    assert (servers.queries, servers.traffic) == (1, Traffic(retries=1, timeouts=1))
     assert nasty.udp_queries[1][12:26] == b"\x04shop\x07example\x00"
 
 

@@ -255,7 +255,11 @@ def test_a_pace_is_kept_towards_each_server(net: Net) -> None:
 
 
 def test_the_sweep_s_deadline_ends_the_walk(net: Net) -> None:
-    async def ask() -> Reply:
-        return await Authority(settings_of(net), TIMING, lambda: 0.0).ask(DomainName("moved.example"), dns.rdatatype.MX)
+    async def ask() -> tuple[Reply, int]:
+        authority = Authority(settings_of(net), TIMING, lambda: 0.0)
+        return await authority.ask(DomainName("moved.example"), dns.rdatatype.MX), authority.traffic.cut_off
 
-    assert "deadline" in str(asyncio.run(ask()))
+    found, cut_off = asyncio.run(ask())
+
+    assert "deadline" in str(found)
+    assert cut_off == 2  # both servers of the root
