@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.lab.mailboxes import read_message
+from tests.e2e.lab.mailboxes import Kind, read_message
 from tests.e2e.lab.mta import shifted
 from tests.e2e.lab.paper import Printed, paper
 from tests.e2e.lab.tally import Found, Row, Sent, Tally, Verdict, table, tally, verdict
@@ -102,7 +102,7 @@ def test_the_table_tells_every_figure() -> None:
 
 
 def test_a_message_is_known_by_its_field_and_not_by_its_text() -> None:
-    assert read_message(b"To: <a@b>\r\nX-Lab-Id: a.1\r\n\r\nX-Lab-Id: a.2\r\n") == ("a.1", False)
+    assert read_message(b"To: <a@b>\r\nX-Lab-Id: a.1\r\n\r\nX-Lab-Id: a.2\r\n") == ("a.1", Kind.COPY)
     assert read_message(b"To: <a@b>\n\nX-Lab-Id: a.2\n") is None
 
 
@@ -112,7 +112,16 @@ def test_a_bounce_tells_which_message_it_is_about() -> None:
         b"--x\nContent-Type: message/rfc822\n\nSubject: s\nX-Lab-Id: d.7\n\nbody\n"
     )
 
-    assert read_message(bounce) == ("d.7", True)
+    assert read_message(bounce) == ("d.7", Kind.BOUNCE)
+
+
+def test_a_rescued_message_is_known_within_the_mail_that_brings_it() -> None:
+    mail = (
+        b"Subject: mail that waited\nX-Mailswitch-Rescue: 1\nContent-Type: multipart/mixed; boundary=x\n\n"
+        b"--x\nContent-Type: message/rfc822\n\nSubject: s\nX-Lab-Id: m.3\n\nbody\n--x--\n"
+    )
+
+    assert read_message(mail) == ("m.3", Kind.RESCUED)
 
 
 def test_a_log_line_keeps_everything_but_its_day() -> None:

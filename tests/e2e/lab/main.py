@@ -20,6 +20,7 @@ from tests.e2e.lab.paper import Printed, paper
 from tests.e2e.lab.places import HERE, mx
 from tests.e2e.lab.play import Play, Theatre, tell
 from tests.e2e.lab.relays import BEHIND_FILTER, RELAYS, SPLIT, past_week
+from tests.e2e.lab.rescuing import RESCUING
 from tests.e2e.lab.scenario import Scenario
 from tests.e2e.lab.stream import STREAM
 from tests.e2e.lab.tally import table
@@ -29,7 +30,7 @@ from tests.e2e.lab.waiting import Broken
 __all__ = ["SCENARIOS", "main"]
 
 _PAST = Scenario("before", "What the mail log tells of the days before", (), past_week)
-SCENARIOS = (_PAST, *sorted((*MOVES, *RELAYS, *VIEWS), key=lambda one: one.letter), *STREAM)
+SCENARIOS = (_PAST, *sorted((*MOVES, *RELAYS, *VIEWS, *RESCUING), key=lambda one: one.letter), *STREAM)
 _VERSIONS = (
     ("Postfix", ("postconf", "-d", "-h", "mail_version")),
     ("Dovecot", ("dovecot", "--version")),

@@ -23,7 +23,7 @@ from tests.e2e.lab.configured import configuration
 from tests.e2e.lab.lab import Lab
 from tests.e2e.lab.panel import CERTIFICATE, READY, STATE, MailPanel
 from tests.e2e.lab.senders import ALL, send
-from tests.e2e.lab.tally import Row, Sent, Tally, tally
+from tests.e2e.lab.tally import Found, Row, Sent, Tally, tally
 from tests.e2e.lab.waiting import Broken, until
 
 __all__ = ["Mail", "Play", "Theatre", "tell"]
@@ -238,9 +238,11 @@ class Play:
         wanted = Tally(**expected) if expected else Tally(rightly=len(sent))
         return self.count(name, sent, expected=wanted, is_promised=is_promised)
 
-    def count(self, name: str, sent: Iterable[Sent], *, expected: Tally, is_promised: bool) -> Row:
+    def count(
+        self, name: str, sent: Iterable[Sent], *, expected: Tally, is_promised: bool, found: Found | None = None
+    ) -> Row:
         """Count messages that have come to rest, and add a row to the table."""
-        counted = tally(sent, self.lab.mailboxes.found())
+        counted = tally(sent, self.lab.mailboxes.found() if found is None else found)
         return self.add(
             Row(scenario=self.scenario, step=name, expected=expected, found=counted, is_promised=is_promised)
         )
@@ -281,10 +283,18 @@ class Play:
         quiet_since: float | None = None
         while time.monotonic() < deadline:
             found = self.lab.mailboxes.found()
-            is_quiet = not any(mta.queued(self.lab.hosts[name]) for name in places.MAIL_HOSTS)
+            is_quiet = self.is_quiet()
             if is_quiet and numbers <= found.copies.keys() | found.bounces.keys():
                 return
             quiet_since = (quiet_since or time.monotonic()) if is_quiet else None
             if quiet_since is not None and time.monotonic() - quiet_since > _SILENCE_SECONDS:
                 return
             time.sleep(0.1)
+
+    def is_quiet(self) -> bool:
+        """Whether nothing waits in any queue."""
+        return not any(mta.queued(self.lab.hosts[name]) for name in places.MAIL_HOSTS)
+
+    def quiet(self) -> None:
+        """Wait until nothing waits in any queue."""
+        until("all queues are empty", self.is_quiet)

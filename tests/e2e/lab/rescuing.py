@@ -1,0 +1,42 @@
+"""Scenario m: what was stranded is sent on."""
+
+from __future__ import annotations
+
+from mailswitch.core.domain import Switch
+from tests.e2e.lab.places import PLESK, PROVIDER, mx
+from tests.e2e.lab.play import Mail, Play
+from tests.e2e.lab.scenario import AT_PROVIDER, Scenario
+from tests.e2e.lab.senders import INSIDE
+from tests.e2e.lab.tally import Tally
+
+__all__ = ["RESCUING"]
+
+_STRANDED = "stranded-m.example"
+_RESCUE = {"sender": "postmaster@hoster.example", "rate": 600, "wait": "60s"}
+
+
+def _rescue(play: Play) -> None:
+    play.host({"name": _STRANDED}, config={"rescue": _RESCUE})
+    play.run("once", "--apply")
+    before = play.hand_in(Mail(to=(_STRANDED,), rightful=(PLESK,)))
+    play.settle(before)
+    play.count("here", before, expected=Tally(rightly=len(before)), is_promised=True)
+    play.lab.publish({_STRANDED: mx(_STRANDED, AT_PROVIDER)})
+    play.run("once", "--apply")
+    stranded = play.hand_in(Mail(to=(_STRANDED,) * 4, rightful=(PROVIDER,), by=INSIDE))
+    play.settle(stranded)
+    play.count("moved, not confirmed yet", stranded, expected=Tally(abandoned=len(stranded)), is_promised=False)
+    play.passes(2)
+    play.check_switches(Switch.OFF, _STRANDED)
+    told = play.json("stranded", _STRANDED)
+    play.check(told["domains"][0]["messages"] == len(stranded), f"{len(stranded)} stranded messages are told")
+    for time in ("rescued", "rescued once more"):
+        play.run("rescue", _STRANDED, "--send")
+        play.quiet()
+        found = play.lab.mailboxes.rescued()
+        play.count(time, stranded, expected=Tally(rightly=len(stranded)), is_promised=True, found=found)
+        strays = found.copies.keys() - {message.number for message in stranded}
+        play.check(not strays, "nothing else was sent on: what arrived before the move stays")
+
+
+RESCUING = (Scenario("m", "Stranded mail is rescued", (_STRANDED,), _rescue),)
