@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,10 @@ def _staged(folder: Path, names: int) -> Iterator[Stage]:
 
 def _idle(folder: Path, names: int, seconds: float) -> _Idle:
     log = folder.with_suffix(".log")
-    with _staged(folder, names) as stage, _running(stage.config_path, log) as process:
+    with _staged(folder, names) as stage, ExitStack() as stack:
+        # As at every start but the very first, the ledger is there and knows the names.
+        subprocess.run([*_program(stage.config_path), "once"], check=True, stdout=subprocess.DEVNULL)
+        process = stack.enter_context(_running(stage.config_path, log))
         _await_first_pass(process, log)
         time.sleep(_SETTLING)
         began, spent = time.monotonic(), cpu_seconds(process.pid)
@@ -138,15 +141,18 @@ def _idle(folder: Path, names: int, seconds: float) -> _Idle:
 @contextmanager
 def _running(config: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run the daemon, in no systemd's name; it is over at the end, whatever happened."""
-    command = [sys.executable, "-c", "from mailswitch.cli.main import entry; entry()", "--config", str(config), "run"]
     environment = {name: value for name, value in os.environ.items() if name not in {"NOTIFY_SOCKET", "WATCHDOG_USEC"}}
     with log.open("wb") as page:
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=page)
+        process = subprocess.Popen([*_program(config), "run"], env=environment, stdin=subprocess.DEVNULL, stderr=page)
     try:
         yield process
     finally:
         process.kill()
         process.wait()
+
+
+def _program(config: Path) -> list[str]:
+    return [sys.executable, "-c", "from mailswitch.cli.main import entry; entry()", "--config", str(config)]
 
 
 def _await_first_pass(process: subprocess.Popen[bytes], log: Path) -> None:
@@ -230,7 +236,8 @@ def _day_lines(day: _Day, hours: int) -> list[Line]:
             what=f"resident growth in {hours} simulated hours",
             goal=f"none beyond the allocator's noise (≤ {_NOISE:g} MB)",
             figure=f"{kept:+.2f} MB ({_megabytes(second.resident):.1f} after sweep 2, "
-            f"{_megabytes(middle.resident):.1f} after {sweeps // 2 + 1}, {_megabytes(last.resident):.1f} after {sweeps})",
+            f"{_megabytes(middle.resident):.1f} after {sweeps // 2 + 1}, "
+            f"{_megabytes(last.resident):.1f} after {sweeps})",
             holds=kept <= _NOISE,
         ),
     ]

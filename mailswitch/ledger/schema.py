@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, select
 
 from mailswitch.core.errors import LedgerError
@@ -55,20 +52,28 @@ def migrate(session: Session) -> None:
     Raises:
         LedgerError: it is newer than the program, no ledger at all, or cannot be written.
     """
+    with session.transaction("migrate") as connection:
+        if _known(connection, session.place) != REVISIONS[-1]:
+            _upgrade(connection, session.place)
+
+
+def _upgrade(connection: Connection, place: str) -> None:
+    # Eight megabytes that a daemon keeps for good, and that no pass needs with a ledger that is up to date.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", MIGRATIONS)
     config.set_main_option("path_separator", "os")
-    with session.transaction("migrate") as connection:
-        if _known(connection, session.place) == REVISIONS[-1]:
-            return
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, REVISIONS[-1])
-        except CommandError as error:
-            raise LedgerError(
-                f"cannot migrate the ledger {session.place}: {error}; this installation of mailswitch is incomplete, "
-                "install it again"
-            ) from error
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, REVISIONS[-1])
+    except CommandError as error:
+        raise LedgerError(
+            f"cannot migrate the ledger {place}: {error}; this installation of mailswitch is incomplete, "
+            "install it again"
+        ) from error
 
 
 def _known(connection: Connection, place: str) -> str | None:
