@@ -226,7 +226,7 @@ def _published(
         ttl=published.ttl,
         notes=notes,
         is_remembered=observation.is_remembered,
-        has_ours=any(host.is_ours for host in hosts),
+        has_ours=route in HERE_ROUTES or any(host.is_ours for host in hosts),
     )
 
 

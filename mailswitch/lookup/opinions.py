@@ -69,10 +69,18 @@ class Meanings:
 
 
 class Opinions:
-    """Observations of one vantage, with what ``host_answer`` says of the hosts."""
+    """Observations of one vantage, with what ``host_answer`` says of the hosts; or those ``is_remembered`` from it."""
 
-    def __init__(self, vantage: Vantage, meanings: Meanings, host_answer: Callable[[DomainName], HostAnswer]) -> None:
+    def __init__(
+        self,
+        vantage: Vantage,
+        meanings: Meanings,
+        host_answer: Callable[[DomainName], HostAnswer],
+        *,
+        is_remembered: bool = False,
+    ) -> None:
         self._vantage = vantage
+        self._is_remembered = is_remembered
         self._meanings = meanings
         self._host_answer = host_answer
         self._hosts_of: dict[frozenset[MX], _Hosts] = {}
@@ -88,6 +96,7 @@ class Opinions:
             mx=mx,
             hosts=self._hosts(name, mx),
             canonical=() if isinstance(reply, Unreliable) else reply.canonical,
+            is_remembered=self._is_remembered,
         )
 
     def _hosts(self, name: DomainName, mx: MXAnswer) -> _Hosts:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -114,13 +114,26 @@ class VantageSweep:
         hosts = self._meanings.hosts((name, answer) for name, (_, answer) in answers.items())
         anew = self._meanings.hosts((name, answer) for name, (_, answer) in answers.items() if name not in old)
         await self._ask_shared(hosts, frozenset(hosts.keys() - anew.keys()))
-        opinions = [Opinions(vantage, self._meanings, self._shared.__getitem__) for vantage in self._vantages]
-        found = {name: opinions[index].observation(name, answer) for name, (index, answer) in answers.items()}
-        for name in old & answers.keys():
-            hosts_of = {host for host, _ in found[name].hosts}
-            if name in recalled or not hosts_of.isdisjoint(self._shared_remembered):
+        found = self._observations(answers, recalled.keys())
+        for name in old & chosen.keys() if self._shared_remembered else ():
+            if not self._shared_remembered.isdisjoint(host for host, _ in found[name].hosts):
                 found[name] = replace(found[name], is_remembered=True)
         return found
+
+    def _observations(
+        self, answers: Mapping[DomainName, tuple[int, Answer]], recalled: Container[DomainName]
+    ) -> dict[DomainName, Observation]:
+        fresh, remembered = (
+            [
+                Opinions(vantage, self._meanings, self._shared.__getitem__, is_remembered=is_remembered)
+                for vantage in self._vantages
+            ]
+            for is_remembered in (False, True)
+        )
+        return {
+            name: (remembered if name in recalled else fresh)[index].observation(name, answer)
+            for name, (index, answer) in answers.items()
+        }
 
     async def _all_opinions(self, names: Sequence[DomainName]) -> dict[DomainName, tuple[Observation, ...]]:
         await self._ask_mx([names] * len(self._vantages))
