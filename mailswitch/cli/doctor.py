@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mailswitch.config.settings import Settings
     from mailswitch.core.names import DomainName
     from mailswitch.service.doctor import LedgerState
-    from mailswitch.service.vantage_check import VantageState
+    from mailswitch.service.vantage_check import RootState, VantageState
 
 __all__ = ["doctor"]
 
@@ -42,7 +42,10 @@ def doctor(invocation: Invocation, *, server: str | None, form: str) -> int:
     if server is not None:
         setup = replace(setup, servers=tuple(one for one in setup.servers if one.name == server))
     found = check_up(
-        setup, probe_vantages=lambda hosted: _vantages(settings, hosted), inspect_ledger=lambda: _ledger(settings)
+        setup,
+        probe_vantages=lambda hosted: _vantages(settings, hosted),
+        inspect_ledger=lambda: _ledger(settings),
+        probe_root=lambda: _root(settings),
     )
     session.show(form, doctor_json(found), lambda page, look: print_doctor(found, page, **look))
     return FAILED if any(one.grade is Grade.PROBLEM for one in found) else DONE
@@ -54,6 +57,12 @@ def _vantages(settings: Settings, hosted: Sequence[DomainName]) -> Iterable[Vant
     prober, vantages = vantage_prober(settings, hosted)
     with ThreadPoolExecutor(max_workers=max(len(vantages), 1)) as pool:
         return list(pool.map(prober, vantages))
+
+
+def _root(settings: Settings) -> RootState | None:
+    from mailswitch.service.wiring import tried_root
+
+    return tried_root(settings)
 
 
 def _ledger(settings: Settings) -> LedgerState:

@@ -20,10 +20,12 @@ from mailswitch.core.words import counted, duration
 from mailswitch.report.doctor import Grade, Symptom
 from mailswitch.service.setup import ManagedServer, Setup
 from mailswitch.service.vantage_check import (
+    RootState,
     VantageState,
     clock_by_signatures,
     hosted_sample,
     own_vantages,
+    root_symptoms,
     vantage_symptoms,
 )
 
@@ -46,10 +48,12 @@ def check_up(
     *,
     probe_vantages: Callable[[Sequence[DomainName]], Iterable[VantageState]],
     inspect_ledger: Callable[[], LedgerState],
+    probe_root: Callable[[], RootState | None] = lambda: None,
 ) -> tuple[Symptom, ...]:
     """Look at the ledger, the clock, every vantage and every panel, whatever one of them does.
 
     ``probe_vantages`` is given a few names that are hosted here, which no vantage should answer for by itself.
+    ``probe_root`` gives None where the domains' own name servers are not asked.
     """
     found = [*_ledger(inspect_ledger()), *_clock(setup)]
     with ThreadPoolExecutor(max_workers=min(setup.most_panels_at_once, len(setup.servers))) as pool:
@@ -59,6 +63,8 @@ def check_up(
     found += clock_by_signatures(setup.now(), vantages)
     for vantage in vantages:
         found += vantage_symptoms(vantage)
+    root = probe_root()
+    found += () if root is None else root_symptoms(root)
     for server, answer in zip(setup.servers, answers, strict=True):
         subject = f"server {server.name}"
         if isinstance(answer, InventoryError):

@@ -9,13 +9,22 @@ from enum import Enum
 from typing import assert_never
 
 from mailswitch.core.domain import Inventory, Kind, Switch
-from mailswitch.core.mx import Vantage
+from mailswitch.core.mx import AUTHORITATIVE, Vantage
 from mailswitch.core.names import DomainName
 from mailswitch.core.words import counted, duration
 from mailswitch.report.doctor import Grade, Symptom
 from mailswitch.service.setup import ManagedServer
 
-__all__ = ["Validation", "VantageState", "clock_by_signatures", "hosted_sample", "own_vantages", "vantage_symptoms"]
+__all__ = [
+    "RootState",
+    "Validation",
+    "VantageState",
+    "clock_by_signatures",
+    "hosted_sample",
+    "own_vantages",
+    "root_symptoms",
+    "vantage_symptoms",
+]
 
 _SLOW = timedelta(seconds=1)
 _SAMPLE = 8
@@ -40,6 +49,38 @@ class VantageState:
     validation: Validation = Validation.DONE
     signed: tuple[datetime, datetime] | None = None
     """From when to when the signatures hold that it handed out; None where it hands out none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootState:
+    """How the root's servers did, from which the domains' own are found."""
+
+    asked: int
+    answering: int
+    reason: str | None
+    """Why one of them gave no answer."""
+    is_required: bool
+    """Nothing is turned off without the word of the domains' own name servers."""
+
+
+def root_symptoms(state: RootState) -> Iterator[Symptom]:
+    """Tell whether the domains' own name servers can be asked for a last opinion."""
+    subject = f"vantage {AUTHORITATIVE}"
+    if state.answering:
+        text = f"{state.answering} of {counted(state.asked, 'root server')} answer: name servers can be asked directly"
+        yield Symptom(subject=subject, grade=Grade.OK, text=text)
+    elif state.is_required:
+        text = (
+            f"no root server answers ({state.reason}), so nothing is turned off while dns.authoritative is require: "
+            "let port 53 out, UDP and TCP, or name your network's root in dns.root_hints"
+        )
+        yield Symptom(subject=subject, grade=Grade.PROBLEM, text=text)
+    else:
+        text = (
+            f"no root server answers ({state.reason}): the domains' own name servers give no last opinion, and the "
+            'quorum decides; let port 53 out, UDP and TCP, or write dns.authoritative: "off"'
+        )
+        yield Symptom(subject=subject, grade=Grade.WARNING, text=text)
 
 
 def vantage_symptoms(state: VantageState) -> Iterator[Symptom]:

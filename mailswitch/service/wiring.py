@@ -26,6 +26,7 @@ from mailswitch.lookup.authority import AuthoritySettings
 from mailswitch.lookup.last_opinion import LastOpinionView
 from mailswitch.lookup.memory import AnswerMemory
 from mailswitch.lookup.probe import probe
+from mailswitch.lookup.root_probe import probe_root
 from mailswitch.lookup.survey import open_public_view
 from mailswitch.lookup.trust import TlsTrust
 from mailswitch.lookup.vantages import Codec, Timing, Transport, VantageSettings
@@ -43,7 +44,7 @@ from mailswitch.service.ports import LedgerPlace, Panel, PublicView
 from mailswitch.service.rescue_ports import FateSource
 from mailswitch.service.setup import ManagedServer, Setup
 from mailswitch.service.stranded import MailHouse
-from mailswitch.service.vantage_check import Validation, VantageState
+from mailswitch.service.vantage_check import RootState, Validation, VantageState
 
 __all__ = ["new_run_id", "setup_of", "utc_now"]
 
@@ -135,12 +136,32 @@ def public_view_of(settings: Settings, complain: Callable[[str], None] = lambda 
     codec, timing = Codec(settings.dns.codec.value), timing_of(settings)
     memory = memory_of(settings, complain)
     resolvers = open_public_view(vantages_of(settings), timing, now=utc_now, codec=codec, memory=memory)
+    authority = authority_of(settings)
+    return resolvers if authority is None else LastOpinionView(resolvers, authority, timing, now=utc_now)
+
+
+def authority_of(settings: Settings) -> AuthoritySettings | None:
+    """Return how the domains' own name servers are found; None where they are not asked.
+
+    Raises:
+        ConfigError: the root hints cannot be read any more.
+    """
     wanted, own_hints = settings.dns.authoritative, settings.dns.root_hints
     if wanted is Authoritative.OFF:
-        return resolvers
+        return None
     hints = shipped_hints() if own_hints is None else read_hints(own_hints)
-    authority = AuthoritySettings(hints=hints, is_required=wanted is Authoritative.REQUIRE)
-    return LastOpinionView(resolvers, authority, timing, now=utc_now)
+    return AuthoritySettings(hints=hints, is_required=wanted is Authoritative.REQUIRE)
+
+
+def tried_root(settings: Settings) -> RootState | None:
+    """Try the root's servers; None where the domains' own name servers are not asked."""
+    authority = authority_of(settings)
+    if authority is None:
+        return None
+    health = probe_root(authority, timing_of(settings))
+    return RootState(
+        asked=health.asked, answering=health.answering, reason=health.reason, is_required=authority.is_required
+    )
 
 
 def memory_of(settings: Settings, complain: Callable[[str], None]) -> AnswerMemory | None:

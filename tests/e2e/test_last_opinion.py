@@ -87,6 +87,15 @@ def test_mail_that_comes_here_by_the_domain_s_own_word_is_not_turned_off(
     assert play.writes() == []
 
 
+def test_doctor_tells_whether_the_root_answers(play: Play, serving: Serving) -> None:
+    with serving(ELSEWHERE, ELSEWHERE):
+        found = play.ok("doctor")
+    silent = play.ok("doctor")
+
+    assert "2 of 2 root servers answer: name servers can be asked directly" in found
+    assert "the domains' own name servers give no last opinion" in silent
+
+
 BROKEN = {
     "disagree": (ELSEWHERE, HERE),
     "unreachable": (ELSEWHERE,),

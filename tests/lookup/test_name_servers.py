@@ -20,6 +20,7 @@ from mailswitch.lookup.authority import Authority, AuthoritySettings
 from mailswitch.lookup.delegation import Said
 from mailswitch.lookup.name_servers import NameServers
 from mailswitch.lookup.replies import Found, Reply, Unreliable
+from mailswitch.lookup.root_probe import RootHealth, probe_root
 from mailswitch.lookup.vantages import Timing
 from tests.support.nasty_dns import Datagrams, NastyDNS, reply_to
 
@@ -181,6 +182,32 @@ def test_what_is_not_to_be_asked_is_not() -> None:
 
     assert said == Unreliable("not asked, for it is not routable")
     assert (nasty.udp_queries, servers.queries) == ([], 0)
+
+
+# ---- the root, as doctor tries it
+
+
+def test_a_root_that_answers_with_authority_is_sound() -> None:
+    soa = (". 60 IN SOA . . 1 2 3 4 5",)
+    with NastyDNS(lambda query: [reply_to(query, authority=soa, with_flags=dns.flags.AA)]) as nasty:
+        health = root_health(nasty)
+
+    assert health == RootHealth(asked=1, answering=1, reason=None)
+
+
+def test_a_root_that_is_a_resolver_or_silent_is_none() -> None:
+    with NastyDNS(lambda query: [reply_to(query)]) as resolver, NastyDNS() as silent:
+        found = [root_health(each) for each in (resolver, silent)]
+
+    assert found == [
+        RootHealth(asked=1, answering=0, reason="127.0.0.1: no authority for . (it is lame)"),
+        RootHealth(asked=1, answering=0, reason="127.0.0.1: no answer within 0.2 s"),
+    ]
+
+
+def root_health(nasty: NastyDNS) -> RootHealth:
+    settings = AuthoritySettings(hints={DomainName("a.root.example"): (HERE,)}, port=nasty.port)
+    return probe_root(settings, Timing(timeout=timedelta(seconds=0.2)))
 
 
 # ---- the way down, where one server is everything there is

@@ -16,7 +16,7 @@ from mailswitch.core.mx import address
 from mailswitch.core.names import DomainName
 from mailswitch.report.doctor import Grade, Symptom
 from mailswitch.service.doctor import LedgerState, check_up
-from mailswitch.service.vantage_check import Validation, VantageState
+from mailswitch.service.vantage_check import RootState, Validation, VantageState
 from tests.support.builders import a_vantage
 from tests.support.ports import Scene
 
@@ -65,6 +65,28 @@ def test_where_all_is_well_nothing_is_wrong_and_every_part_is_told(scene: Scene)
     assert "Plesk 18.0.61 on linux answers through xml-api: 2 names" in texts
     assert "switches read: 2 on" in texts
     assert "answers, recursive, does not make up names (20 ms; operator a)" in texts
+
+
+@pytest.mark.parametrize(
+    ("answering", "is_required", "grade", "words"),
+    [
+        (13, True, Grade.OK, "13 of 13 root servers answer"),
+        (1, False, Grade.OK, "1 of 13 root servers answer"),
+        (0, False, Grade.WARNING, "the quorum decides; let port 53 out, UDP and TCP, or write dns.authoritative"),
+        (0, True, Grade.PROBLEM, "nothing is turned off while dns.authoritative is require: let port 53 out"),
+    ],
+)
+def test_it_says_whether_the_domains_own_name_servers_can_be_found(
+    scene: Scene, answering: int, is_required: bool, grade: Grade, words: str
+) -> None:
+    state = RootState(asked=13, answering=answering, reason="198.41.0.4: no answer within 3 s", is_required=is_required)
+
+    found = check_up(scene.setup, probe_vantages=lambda _: (), inspect_ledger=lambda: WELL, probe_root=lambda: state)
+
+    ((told, text),) = [(one.grade, one.text) for one in found if one.subject == "vantage authoritative"]
+    assert told is grade
+    assert words in text
+    assert ("198.41.0.4" in text) is (answering == 0)
 
 
 def test_it_writes_nothing(scene: Scene) -> None:
