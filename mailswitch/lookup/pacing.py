@@ -13,11 +13,17 @@ from collections import Counter
 from datetime import timedelta
 
 from mailswitch.core.traffic import Stray, Traffic
+from mailswitch.lookup.replies import Unreliable
 
-__all__ = ["DEAD_AFTER", "Pace", "RoundTrips", "Standing"]
+__all__ = ["DEAD_AFTER", "GIVEN_UP", "Pace", "RoundTrips", "Standing"]
 
 DEAD_AFTER = 100
 """Questions in a row without any reply, after which a vantage is taken for dead."""
+GIVEN_UP = Unreliable("it left everything unanswered for some time, and is hardly asked any more")
+"""What is said of a question to a vantage that is taken for dead."""
+_DEAD_PACKETS = 50
+_DEAD_SECONDS = 15.0
+"""So many packets in a row without any reply, for so long, and it is as well; waiting for all tries took minutes."""
 
 _FIRST_SECONDS = 1.0
 _LEAST_SECONDS = 0.15
@@ -131,30 +137,39 @@ class Standing:
         """Packets sent because those before stayed unanswered or were no answer to rely on."""
         self.timeouts = 0
         """Packets that stayed unanswered for as long as an answer was waited for."""
+        self.is_dead = False
+        """Whether it is taken for dead: there was no sign of life for long, whatever was asked."""
         self._silences = 0
+        self._lost = 0
+        self._lost_since = 0.0
         self._next_trial = 0.0
 
     def stray(self, stray: Stray) -> None:
         """Take note of something that is passed over."""
         self.strays[stray] += 1
 
-    def unanswered(self) -> None:
+    def unanswered(self, now: float) -> None:
         """Take note of a packet that counts as lost."""
         self.timeouts += 1
         self.pace.unanswered()
+        self._lost_since = self._lost_since if self._lost else now
+        self._lost += 1
+        self.is_dead |= self._lost >= _DEAD_PACKETS and now - self._lost_since >= _DEAD_SECONDS
 
     def answered(self, seconds: float) -> None:
         """Take note of an answer and how long it took."""
-        self._silences = 0
+        self.heard()
         self.trips.add(seconds)
 
     def heard(self) -> None:
-        """Take note of any other sign of life."""
-        self._silences = 0
+        """Take note of any sign of life."""
+        self._silences = self._lost = 0
+        self.is_dead = False
 
     def silent(self) -> None:
         """Take note of a question that ended without one."""
         self._silences += 1
+        self.is_dead |= self._silences >= DEAD_AFTER
 
     def traffic(self) -> Traffic:
         """Return how its packets have fared."""
@@ -164,7 +179,7 @@ class Standing:
             strays=tuple(sorted(self.strays.items())),
             rate=self.pace.rate,
             round_trip=self.trips.mean,
-            is_given_up=self._silences >= DEAD_AFTER,
+            is_given_up=self.is_dead,
         )
 
     def is_given_up(self, now: float, trial_seconds: float) -> bool:
@@ -172,7 +187,7 @@ class Standing:
 
         A dead vantage would otherwise cost every name its whole patience.
         """
-        if self._silences < DEAD_AFTER or now >= self._next_trial:
+        if not self.is_dead or now >= self._next_trial:
             self._next_trial = now + trial_seconds
             return False
         return True

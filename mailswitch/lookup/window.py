@@ -28,7 +28,7 @@ from mailswitch.core.traffic import Stray
 from mailswitch.lookup.answers import read_reply
 from mailswitch.lookup.fast_codec import FastCodec
 from mailswitch.lookup.inquiry import STREAMS, Inquiry, Tries
-from mailswitch.lookup.pacing import DEAD_AFTER, Standing
+from mailswitch.lookup.pacing import GIVEN_UP, Standing
 from mailswitch.lookup.ports import MAX_UNDER_WAY, PORTS, Ports
 from mailswitch.lookup.queries import Entropy, query_packet, question
 from mailswitch.lookup.replies import Again, Reply, Unreliable
@@ -129,7 +129,9 @@ class Window:
             if inquiry.turn == turn and due > now:
                 return None
             heapq.heappop(self._again)
-            if inquiry.turn == turn:
+            if inquiry.turn == turn and self._standing.is_dead:
+                self._finish(inquiry, GIVEN_UP)
+            elif inquiry.turn == turn:
                 self._standing.retries += 1
                 return inquiry
         return None
@@ -137,8 +139,7 @@ class Window:
     def _fresh(self, now: float) -> Inquiry | None:
         """Return the next inquiry of the supply; none is put to a vantage that is taken for dead."""
         while (inquiry := self._supply()) is not None and self._standing.is_given_up(now, self._timeout):
-            reason = f"it left {DEAD_AFTER} questions in a row without a reply, and is hardly asked any more"
-            self._done(inquiry, Unreliable(reason))
+            self._done(inquiry, GIVEN_UP)
         return inquiry
 
     def _send(self, inquiry: Inquiry, now: float) -> None:
@@ -189,7 +190,7 @@ class Window:
         for packet in self._streams.arrived():
             self._received(STREAMS, packet, now)
         for inquiry in self._tries.overdue(self._patience, now):
-            self._standing.unanswered()
+            self._standing.unanswered(now)
             if inquiry.key is not None and inquiry.key >> 16 == STREAMS:
                 self._streams.unanswered(inquiry.key & 0xFFFF)
             self._failed(inquiry, Unreliable(f"no answer within {self._timeout:.3g} s", Again.ALWAYS), 0.0)

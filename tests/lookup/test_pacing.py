@@ -137,3 +137,31 @@ def test_a_silent_vantage_is_tried_now_and_then_until_it_gives_a_sign_of_life() 
 
     assert standing_down == [False, True, True, False, True]
     assert not standing.is_given_up(13.2, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("packets", "seconds", "is_dead"), [(60, 14.0, False), (49, 20.0, False), (60, 15.0, True), (500, 2.0, False)]
+)
+def test_many_lost_packets_in_a_row_for_a_long_time_are_the_silence_of_the_dead(
+    packets: int, seconds: float, is_dead: bool
+) -> None:
+    standing = Standing(None)
+    for number in range(packets):
+        standing.unanswered(100.0 + seconds * number / (packets - 1))
+
+    assert standing.is_dead is is_dead
+    assert standing.traffic().is_given_up is is_dead
+    assert standing.timeouts == packets
+
+
+def test_any_sign_of_life_makes_a_vantage_a_living_one_and_the_count_begins_anew() -> None:
+    standing = Standing(None)
+    for number in range(60):
+        standing.unanswered(float(number))
+    was_dead = standing.is_dead
+    standing.answered(0.02)
+    for number in range(60, 100):
+        standing.unanswered(float(number))
+
+    assert was_dead
+    assert not standing.is_dead
