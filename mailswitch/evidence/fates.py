@@ -3,11 +3,14 @@
 Facts, from Postfix's sources (3.5 to 3.9) and manual pages:
 
 - ``cleanup`` logs ``QUEUE_ID: message-id=<…>`` while it reads the header, also of a message whose connection ends
-  before it does and which is then thrown away. ``qmgr`` logs ``from=<…>, size=`` only of what was taken.
+  before it does and which is then thrown away; it gets what ``smtpd`` reads 4,096 octets at a time, so of a shorter
+  one that broke off it never hears. ``qmgr`` logs ``from=<…>, size=`` only of what was taken.
 - ``smtpd`` logs ``lost connection after DATA`` or ``timeout after DATA`` where a message was not sent to its end;
   after the end the words are ``after END-OF-MESSAGE``. Between ``client=`` and that line one process has one message.
 - Each attempt ends in ``to=<…>, relay=…, dsn=…, status=sent|deferred|bounced (WORDS)``; qmgr ends with ``expired``.
-  The words are the other side's; what they hold comes after the status, and so cannot be taken for it.
+  The words are the other side's; what they hold comes after the status, and so cannot be taken for it. An address may
+  look like fields before Postfix 3.5; ours never hold a quote.
+- A queue id may come again once its message has gone (short ones are made of the inode's number).
 - A filter's message comes back with the same Message-ID under another queue id, and the filter's words end in
   ``queued as`` that one.
 """
@@ -25,7 +28,7 @@ __all__ = ["FateReader"]
 _LINE = re.compile(rb" postfix[^ \[\]]*/([a-z]+)\[([0-9]+)\]: (?:([0-9A-Za-z]{5,24}): )?(.*)\Z", re.DOTALL)
 _MESSAGE_ID = re.compile(rb"message-id=<([0-9a-f]{32}\.mailswitch-rescue@[A-Za-z0-9.-]+)>\Z")
 _DELIVERY = re.compile(
-    rb"to=<[^<>\s]*>, (?:orig_to=<[^<>\s]*>, )?relay=([^\s,]+), (?:conn_use=[0-9]+, )?"
+    rb"to=<[^<>\"\s]*>, (?:orig_to=<[^<>\"\s]*>, )?relay=([^\s,]+), (?:conn_use=[0-9]+, )?"
     rb"delay=[0-9.]+, delays=[0-9./]+, dsn=[245]\.[0-9]+\.[0-9]+, status=([a-z]+) \((.*)\)\Z",
     re.DOTALL,
 )
@@ -73,6 +76,7 @@ class FateReader:
         self._ids: dict[str, list[bytes]] = {}
         self._clients: dict[bytes, bytes] = {}
         self._broken_off: set[bytes] = set()
+        self._retired = 0
 
     def add(self, token: str) -> None:
         """Follow one more message; lines fed before say nothing of it."""
@@ -87,6 +91,8 @@ class FateReader:
         match program:
             case b"smtpd":
                 self._smtpd(process, queue_id, words)
+            case b"pickup" if queue_id is not None:
+                self._retire(queue_id)
             case b"cleanup":
                 self._cleanup(queue_id, words)
             case b"qmgr":
@@ -110,17 +116,20 @@ class FateReader:
                     continue
                 is_over = all(self._queued[one].is_removed for one in taken)
                 told = FateKind.QUEUED if kind is FateKind.KEPT_HERE and not is_over else kind
-                return Fate(kind=told, queue_id=attempt.queue_id.decode("ascii"), answer=attempt.answer)
-        return Fate(kind=FateKind.QUEUED, queue_id=taken[-1].decode("ascii"))
+                return Fate(kind=told, queue_id=_shown(attempt.queue_id), answer=attempt.answer)
+        return Fate(kind=FateKind.QUEUED, queue_id=_shown(taken[-1]))
 
     def _kind(self, attempt: _Attempt) -> FateKind:
         match attempt.status:
             case b"sent":
                 return FateKind.DELIVERED if attempt.program == b"smtp" else FateKind.KEPT_HERE
             case b"deferred":
-                return FateKind.REJECTED if self._queued[attempt.queue_id].is_expired else FateKind.DEFERRED
+                return FateKind.REJECTED if self._is_expired(attempt) else FateKind.DEFERRED
             case _:
                 return FateKind.REJECTED
+
+    def _is_expired(self, attempt: _Attempt) -> bool:
+        return any(one.is_expired and attempt in one.last.values() for one in self._queued.values())
 
     def _is_taken(self, queue_id: bytes) -> bool:
         queued = self._queued[queue_id]
@@ -133,6 +142,7 @@ class FateReader:
 
     def _smtpd(self, process: bytes, queue_id: bytes | None, words: bytes) -> None:
         if queue_id is not None and words.startswith(b"client="):
+            self._retire(queue_id)
             if len(self._clients) >= _MOST_CLIENTS:
                 self._clients.clear()
             self._clients[process] = queue_id
@@ -151,12 +161,21 @@ class FateReader:
         found = _MESSAGE_ID.match(words)
         token = None if found is None else self._tokens.get(found[1])
         if token is not None:
-            # Queue ids may come again (Postfix's short ones do): what an earlier message had counts for nothing.
             self._queued[queue_id] = _Queued()
-            self._broken_off.discard(queue_id)
-            ids = self._ids.setdefault(token, [])
-            if queue_id not in ids:
-                ids.append(queue_id)
+            self._ids.setdefault(token, []).append(queue_id)
+
+    def _retire(self, queue_id: bytes) -> None:
+        """Put a message aside whose queue id is another's from now on."""
+        was_broken_off = queue_id in self._broken_off
+        self._broken_off.discard(queue_id)
+        if queue_id not in self._queued:
+            return
+        self._retired += 1
+        kept = b"%b!%d" % (queue_id, self._retired)
+        self._queued[kept] = self._queued.pop(queue_id)
+        self._ids = {token: [kept if one == queue_id else one for one in ids] for token, ids in self._ids.items()}
+        if was_broken_off:
+            self._broken_off.add(kept)
 
     def _qmgr(self, queue_id: bytes | None, words: bytes) -> None:
         queued = None if queue_id is None else self._queued.get(queue_id)
@@ -171,3 +190,7 @@ class FateReader:
         found = _DELIVERY.match(words)
         if queue_id is not None and queued is not None and found is not None:
             queued.last[words.partition(b">")[0]] = _Attempt(queue_id, program, *found.groups())
+
+
+def _shown(queue_id: bytes) -> str:
+    return queue_id.partition(b"!")[0].decode("ascii")

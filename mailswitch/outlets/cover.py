@@ -5,6 +5,8 @@ Facts:
 - What holds a part with 8bit is 8bit itself (RFC 2045 §6.4); a server has to have offered 8BITMIME (RFC 6152).
 - A line break before a boundary is the boundary's (RFC 2046 §5.1.1), so a message keeps the end it has.
 - What cannot travel as lines of text goes as ``application/octet-stream`` in base64, since ``message/rfc822`` must not.
+- What follows the last boundary is nobody's (RFC 2046 §5.1.1). Postfix logs a message's id when 4,096 octets of it have
+  come, so a short mail is made longer there: of one that breaks off, the log tells that it did.
 - ``Auto-Submitted: auto-generated`` keeps vacation replies from answering (RFC 3834 §5); Exchange looks for
   ``X-Auto-Response-Suppress``.
 """
@@ -62,6 +64,8 @@ _TEXTS = {"en": _ENGLISH, "ja": _JAPANESE}
 _SUBJECTS = {"en": "Delivered late: {subject}", "ja": "【遅延配信】{subject}"}
 _NO_SUBJECT = {"en": "a message to your former mailbox", "ja": "旧メールボックスに届いていたメール"}
 _LONGEST_SUBJECT = 150
+_LEAST_OCTETS = 3 * 4_096
+_FILLER = b"-" * 76 + b"\r\n"
 _ENCODED_LINE = 57
 """Octets that make a line of 76 characters in base64 (RFC 2045 §6.8)."""
 
@@ -110,9 +114,11 @@ def cover_for(letter: Letter, examined: Examined, *, sender: str, language: str,
     attachment.append('Content-Disposition: attachment; filename="message.eml"')
     parts = [f"--{boundary}".encode("ascii"), *text, f"--{boundary}".encode("ascii")]
     parts += [line.encode("ascii") for line in attachment]
+    head += b"\r\n".join(parts) + b"\r\n\r\n"
+    missing = _LEAST_OCTETS - len(head) - examined.octets
     return Cover(
-        head=head + b"\r\n".join(parts) + b"\r\n\r\n",
-        tail=f"\r\n--{boundary}--\r\n".encode("ascii"),
+        head=head,
+        tail=f"\r\n--{boundary}--\r\n".encode("ascii") + _FILLER * max(0, -(-missing // len(_FILLER))),
         is_encoded=is_encoded,
         is_eight_bit=is_eight_bit,
     )

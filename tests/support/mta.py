@@ -59,7 +59,7 @@ def attached(content: bytes) -> bytes:
 class Mta:
     """Takes mail in threads until the end of a block."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.log = log
         log.touch()
         self.taken: list[Mail] = []
@@ -79,7 +79,7 @@ class Mta:
         class Handler(_Session):
             server_of_it = mta
 
-        self._server = _Server(("127.0.0.1", 0), Handler)
+        self._server = _Server((host, port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property
