@@ -147,7 +147,8 @@ def _operator(place: int, keys: Mapping[str, Any]) -> str:
 
 def _endpoint_key(text: str) -> str:
     found = values.endpoint(text)
-    return f"{found.address} {found.port}"
+    # Whatever the transport, at the usual ports of one address it is one resolver, and one opinion.
+    return f"{found.address} {'' if found.port == found.transport.port else found.port}"
 
 
 def _notify(root: Any) -> Found:

@@ -375,3 +375,13 @@ def test_a_vantage_s_authorities_are_looked_for(problems_in: Problems, tmp_path:
     assert found == [
         f"2: dns.vantages[0].tls.ca_file: the file {tmp_path}/no.pem cannot be read: No such file or directory"
     ]
+
+
+@pytest.mark.parametrize("other", ["tls://9.9.9.9", "tcp://9.9.9.9", "tls://9.9.9.9:853", "9.9.9.9:53"])
+def test_one_resolver_over_two_transports_is_one_vantage(problems_in: Problems, other: str) -> None:
+    found = problems_in(
+        "servers: [{name: w, panel: local}]\n"
+        f"dns: {{vantages: [{{name: a, address: 9.9.9.9}}, {{name: b, address: '{other}'}}]}}\n"
+    )
+
+    assert found == ["2: dns.vantages[1].address: another vantage is asked at this address"]
