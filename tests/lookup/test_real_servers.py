@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import dns.rdatatype
@@ -30,6 +30,7 @@ from mailswitch.lookup.authority import Authority, AuthoritySettings
 from mailswitch.lookup.last_opinion import LastOpinionView
 from mailswitch.lookup.replies import Found, Reply, Unreliable
 from mailswitch.lookup.survey import open_public_view
+from mailswitch.lookup.trust import TlsTrust
 from mailswitch.lookup.vantages import Codec, Timing, Transport, VantageSettings
 from tests.support.builders import NOW
 from tests.support.real_dns import Net
@@ -42,12 +43,27 @@ MX1 = DomainName("mx1.hoster.net")
 ADDRESSES = frozenset({address("203.0.113.25"), address("2001:db8::25")})
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A net that runs, and how its resolver is known over TLS."""
+
+    net: Net
+    trust: TlsTrust
+
+
 @pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
-    made = Net(tmp_path_factory.mktemp("net"))
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("net")
+    made = Net(folder)
     servers, resolver = small_internet(made, has_ipv6=True)
+    resolver.certificate.write(folder / "resolver.pem")
     with made.serving(servers, resolver):
-        yield made
+        yield Place(made, TlsTrust(ca_file=folder / "resolver.pem", server_name="resolver.example"))
+
+
+@pytest.fixture
+def net(place: Place) -> Net:
+    return place.net
 
 
 def settings_of(net: Net, *, is_required: bool = False) -> AuthoritySettings:
@@ -115,6 +131,17 @@ SOUND: dict[str, MXAnswer] = {
 @pytest.mark.parametrize("name", SOUND)
 def test_a_resolver_s_answers_are_understood(net: Net, name: str, codec: Codec, transport: Transport) -> None:
     assert timeless(by_resolver(net, name.rstrip("."), codec, transport).mx) == SOUND[name]
+
+
+@pytest.mark.parametrize("codec", list(Codec))
+def test_a_resolver_s_answers_over_tls_are_the_same(place: Place, codec: Codec) -> None:
+    over_tls = replace(a_resolver(place.net), transport=Transport.TLS, port=place.net.tls_port, tls=place.trust)
+    names = [DomainName(name.rstrip(".")) for name in SOUND]
+
+    with open_public_view([over_tls], TIMING, lambda: NOW, codec=codec).sweep(rotation=0) as sweep:
+        found = sweep.first_opinions(names)
+
+    assert [timeless(found[name].mx) for name in names] == list(SOUND.values())
 
 
 @pytest.mark.parametrize("name", SOUND)

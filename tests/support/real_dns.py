@@ -24,6 +24,8 @@ import dns.message
 import dns.query
 import dns.rdatatype
 
+from mailswitch.simulation.certificates import Identity
+
 __all__ = ["Net", "Resolver", "Server"]
 
 _START_SECONDS = 30.0
@@ -50,6 +52,10 @@ _UNBOUND = """\
 server:
   port: {port}
   interface: {address}
+  interface: {address}@{tls_port}
+  tls-port: {tls_port}
+  tls-service-key: "{folder}/tls.pem"
+  tls-service-pem: "{folder}/tls.pem"
   access-control: 127.0.0.0/8 allow
   do-daemonize: no
   do-not-query-localhost: no
@@ -85,6 +91,8 @@ class Resolver:
 
     number: int
     trust_anchor: str
+    certificate: Identity
+    """What it shows over TLS."""
 
 
 @dataclass(slots=True)
@@ -100,6 +108,11 @@ class Net:
         """Find a port that all addresses have free."""
         if not self.port:
             self.port = _free_port()
+
+    @property
+    def tls_port(self) -> int:
+        """Where the resolver answers over TLS."""
+        return self.port + 1 if self.port < 65535 else 1853
 
     def address(self, number: int) -> str:
         """Return one of the net's addresses."""
@@ -146,8 +159,9 @@ class Net:
     def _unbound(self, resolver: Resolver, servers: Iterable[Server]) -> _Running:
         folder = self._folder(f"unbound-{resolver.number}")
         (folder / "root.key").write_text(resolver.trust_anchor + "\n", encoding="ascii")
+        resolver.certificate.write(folder / "tls.pem")
         address = self.address(resolver.number)
-        text = _UNBOUND.format(folder=folder, port=self.port, address=address)
+        text = _UNBOUND.format(folder=folder, port=self.port, tls_port=self.tls_port, address=address)
         # A delegation names no port, so each zone's servers are told beforehand.
         stubs: dict[str, list[str]] = {}
         for server in servers:

@@ -14,6 +14,7 @@ import dns.rdatatype
 import dns.zone
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from mailswitch.simulation.certificates import self_signed
 from tests.support.real_dns import Net, Resolver, Server
 
 __all__ = ["MANY", "SHOPS", "small_internet"]
@@ -139,12 +140,14 @@ def small_internet(net: Net, *, has_ipv6: bool = False) -> tuple[list[Server], R
     second = {**zones, "split.example": zones["split.example"].replace("MX 10 mx1.", "MX 10 mx2.")}
     for missing in ("lame.example", "lonely.example", "half-dead.example"):
         del second[missing]
-    return [
+    resolver = Resolver(number=9, trust_anchor=anchor, certificate=self_signed("resolver.example"))
+    servers = [
         Server(numbers=(1, 2), zones={".": root}),
         Server(numbers=(3, 4), zones={"example": example, "net": net.written(_NET)}),
         Server(numbers=(5,), zones=zones),
         Server(numbers=(6,), zones=second, has_ipv6=has_ipv6),
-    ], Resolver(number=9, trust_anchor=anchor)
+    ]
+    return servers, resolver
 
 
 def _delegations() -> str:
