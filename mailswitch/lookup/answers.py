@@ -12,9 +12,11 @@ Facts:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Address
 
 import dns.edns
 import dns.exception
@@ -27,22 +29,36 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rdtypes.ANY.CNAME
 import dns.rdtypes.ANY.MX
+import dns.rdtypes.ANY.SOA
 import dns.rdtypes.IN.A
 import dns.rdtypes.IN.AAAA
+import dns.rrset
 
-from mailswitch.core.mx import MX, address
+from mailswitch.core.mx import MX, Address, address
 from mailswitch.core.names import DomainName
 from mailswitch.lookup.replies import Again, Found, Nothing, NotThere, Reply, Unfinished, Unreliable
 
 __all__ = [
     "AnswerSection",
+    "Record",
+    "Said",
+    "Value",
     "core_name",
     "found_in",
     "negative_ttl",
     "parse_message",
     "read_reply",
+    "records_in",
+    "said_soas",
     "wire_name",
 ]
+
+Value = dns.rdata.Rdata | MX | Address
+"""A record's data as dnspython has it, or as the core does."""
+_Labels = tuple[bytes, ...]
+
+_PLAIN_LABEL = re.compile(rb"[A-Za-z0-9_-]+\Z")
+"""What no name has to be escaped for."""
 
 _FILTERS = {4: "forged", 15: "blocked", 16: "censored", 17: "filtered"}
 _MAX_CHAIN = 16
@@ -52,8 +68,11 @@ _MAX_RECORDS = 100
 
 def wire_name(name: DomainName) -> dns.name.Name:
     """Return ``name`` as dnspython's absolute name."""
+    text = name.text
+    if "\\" not in text and text not in {".", "@"}:
+        return dns.name.Name([*text.encode("ascii").split(b"."), b""])
     # dnspython reads a lone "@" as the origin, which would ask about the root.
-    return dns.name.from_text(name.text if name.text != "@" else r"\@")
+    return dns.name.from_text(text if text != "@" else r"\@")
 
 
 def parse_message(packet: bytes, *, question_only: bool = False) -> dns.message.Message | None:
@@ -66,47 +85,78 @@ def parse_message(packet: bytes, *, question_only: bool = False) -> dns.message.
 
 def read_reply(message: dns.message.Message, name: DomainName, rdtype: dns.rdatatype.RdataType) -> Reply:
     """Return what a matching, complete message says about ``name``; ``rdtype`` is MX, A or AAAA."""
-    doubt = _doubt(message)
-    if doubt is not None:
-        return doubt
-    section = AnswerSection.of(message)
-    chain = section.chain(wire_name(name))
-    if isinstance(chain, Unreliable):
-        return chain
-    end = chain.names[-1]
-    canonical = tuple(core_name(each) for each in chain.names[1:])
-    if message.rcode() == dns.rcode.NXDOMAIN:
-        ttl = negative_ttl(message, end)
-        if ttl is None:
-            return Unreliable("NXDOMAIN without the zone's SOA")
-        return NotThere(ttl=min(ttl, chain.ttl), canonical=canonical)
-    records, ttl = section.records(end, rdtype)
-    if records:
-        return found_in(records, Found(ttl=min(ttl, chain.ttl), canonical=canonical))
-    negative = negative_ttl(message, end)
-    if negative is not None:
-        return Nothing(ttl=min(negative, chain.ttl), canonical=canonical)
-    if canonical:
-        return Unfinished(ttl=chain.ttl, canonical=canonical)
-    return Unreliable("an empty answer without the zone's SOA (a referral, or a broken resolver)")
+    said = Said(
+        flags=message.flags,
+        rcode=message.rcode(),
+        errors=tuple(int(option.code) for option in message.options if isinstance(option, dns.edns.EDEOption)),
+        answer=AnswerSection.of(records_in(message.answer)),
+        soas=said_soas(records_in(message.authority)),
+    )
+    return said.about(wire_name(name), rdtype)
 
 
-def _doubt(message: dns.message.Message) -> Unreliable | None:
-    """Why nothing in ``message`` can be relied on, if so."""
-    codes = [int(option.code) for option in message.options if isinstance(option, dns.edns.EDEOption)]
-    for code in codes:
-        if code in _FILTERS:
-            return Unreliable(f"the resolver says that its answer is {_FILTERS[code]} (extended error {code})")
-    rcode = message.rcode()
-    if rcode not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
-        more = f" (extended error {', '.join(map(str, codes))})" if codes else ""
-        passing = rcode in {dns.rcode.SERVFAIL, dns.rcode.REFUSED}
-        return Unreliable(dns.rcode.to_text(rcode) + more, Again.ONCE if passing else Again.NEVER)
-    if message.flags & dns.flags.AA:
-        return Unreliable("it answers with authority: it serves the zone itself and is no public view")
-    if not message.flags & dns.flags.RA:
-        return Unreliable("it offers no recursion")
-    return None
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of class IN."""
+
+    owner: dns.name.Name
+    rdtype: dns.rdatatype.RdataType
+    ttl: int
+    """In seconds."""
+    value: Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What there is in a complete message to judge a name by, whoever read it."""
+
+    flags: int
+    rcode: dns.rcode.Rcode
+    errors: tuple[int, ...]
+    """Extended errors (RFC 8914)."""
+    answer: AnswerSection
+    soas: tuple[tuple[dns.name.Name, int], ...]
+    """The owner of each SOA in the authority section, and for how many seconds it lets a negative answer hold."""
+
+    def about(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> Reply:
+        """Return what that means for ``name``; ``rdtype`` is MX, A or AAAA."""
+        doubt = self._doubt()
+        if doubt is not None:
+            return doubt
+        chain = self.answer.chain(name)
+        if isinstance(chain, Unreliable):
+            return chain
+        end = chain.names[-1]
+        canonical = tuple(core_name(each) for each in chain.names[1:])
+        if self.rcode == dns.rcode.NXDOMAIN:
+            ttl = _longest_negative(self.soas, end)
+            if ttl is None:
+                return Unreliable("NXDOMAIN without the zone's SOA")
+            return NotThere(ttl=min(ttl, chain.ttl), canonical=canonical)
+        records, ttl = self.answer.records(end, rdtype)
+        if records:
+            return found_in(records, Found(ttl=min(ttl, chain.ttl), canonical=canonical))
+        negative = _longest_negative(self.soas, end)
+        if negative is not None:
+            return Nothing(ttl=min(negative, chain.ttl), canonical=canonical)
+        if canonical:
+            return Unfinished(ttl=chain.ttl, canonical=canonical)
+        return Unreliable("an empty answer without the zone's SOA (a referral, or a broken resolver)")
+
+    def _doubt(self) -> Unreliable | None:
+        """Why nothing of it can be relied on, if so."""
+        for code in self.errors:
+            if code in _FILTERS:
+                return Unreliable(f"the resolver says that its answer is {_FILTERS[code]} (extended error {code})")
+        if self.rcode not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
+            more = f" (extended error {', '.join(map(str, self.errors))})" if self.errors else ""
+            passing = self.rcode in {dns.rcode.SERVFAIL, dns.rcode.REFUSED}
+            return Unreliable(dns.rcode.to_text(self.rcode) + more, Again.ONCE if passing else Again.NEVER)
+        if self.flags & dns.flags.AA:
+            return Unreliable("it answers with authority: it serves the zone itself and is no public view")
+        if not self.flags & dns.flags.RA:
+            return Unreliable("it offers no recursion")
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,26 +168,24 @@ class _Chain:
 
 @dataclass(frozen=True, slots=True)
 class AnswerSection:
-    """A message's answer section by owner and type; an owner's records with the smallest TTL among them."""
+    """An answer section by owner and type; an owner's records with the smallest TTL among them."""
 
-    by_key: dict[tuple[dns.name.Name, dns.rdatatype.RdataType], tuple[list[dns.rdata.Rdata], int]]
+    by_key: dict[tuple[_Labels, dns.rdatatype.RdataType], tuple[list[Value], int]]
 
     @classmethod
-    def of(cls, message: dns.message.Message) -> AnswerSection:
-        """Sort a message's answer section; classes other than IN are left out."""
-        by_key: dict[tuple[dns.name.Name, dns.rdatatype.RdataType], tuple[list[dns.rdata.Rdata], int]] = {}
-        for rrset in message.answer:
-            if rrset.rdclass == dns.rdataclass.IN and len(rrset):
-                records, ttl = by_key.get((rrset.name, rrset.rdtype), ([], rrset.ttl))
-                records.extend(rrset)
-                by_key[rrset.name, rrset.rdtype] = records, min(ttl, rrset.ttl)
+    def of(cls, records: Iterable[Record]) -> AnswerSection:
+        """Sort the records of a message's answer section."""
+        by_key: dict[tuple[_Labels, dns.rdatatype.RdataType], tuple[list[Value], int]] = {}
+        for record in records:
+            key = _labels(record.owner), record.rdtype
+            values, ttl = by_key.get(key, ([], record.ttl))
+            values.append(record.value)
+            by_key[key] = values, min(ttl, record.ttl)
         return cls(by_key)
 
-    def records(
-        self, owner: dns.name.Name, rdtype: dns.rdatatype.RdataType
-    ) -> tuple[Sequence[dns.rdata.Rdata], timedelta]:
+    def records(self, owner: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> tuple[Sequence[Value], timedelta]:
         """Return an owner's records of one type, none if there are none, and their TTL."""
-        records, ttl = self.by_key.get((owner, rdtype), ([], 0))
+        records, ttl = self.by_key.get((_labels(owner), rdtype), ([], 0))
         return records, timedelta(seconds=ttl)
 
     def chain(self, start: dns.name.Name) -> _Chain | Unreliable:
@@ -156,29 +204,59 @@ class AnswerSection:
             chain = replace(chain, names=(*chain.names, target), ttl=min(ttl, chain.ttl))
 
 
+def records_in(section: Iterable[dns.rrset.RRset]) -> Iterator[Record]:
+    """Yield the records of a message's section; classes other than IN are left out."""
+    for rrset in section:
+        if rrset.rdclass == dns.rdataclass.IN:
+            for rdata in rrset:
+                yield Record(rrset.name, rrset.rdtype, rrset.ttl, rdata)
+
+
+def said_soas(authority: Iterable[Record]) -> tuple[tuple[dns.name.Name, int], ...]:
+    """Return the owner of each SOA among records, and for how long it lets a negative answer hold (RFC 2308 §5)."""
+    return tuple(
+        (record.owner, min(record.ttl, record.value.minimum))
+        for record in authority
+        if isinstance(record.value, dns.rdtypes.ANY.SOA.SOA)
+    )
+
+
 def negative_ttl(message: dns.message.Message, end: dns.name.Name) -> timedelta | None:
-    """Return how long a negative answer about ``end`` holds (RFC 2308 §5); None without the SOA of a zone it is in."""
-    for rrset in message.authority:
-        if rrset.rdtype == dns.rdatatype.SOA and rrset.rdclass == dns.rdataclass.IN and end.is_subdomain(rrset.name):
-            return timedelta(seconds=min([rrset.ttl, *(soa.minimum for soa in rrset)]))
-    return None
+    """Return how long a negative answer about ``end`` holds; None without the SOA of a zone it is in."""
+    return _longest_negative(said_soas(records_in(message.authority)), end)
 
 
-def found_in(records: Sequence[dns.rdata.Rdata], found: Found) -> Found | Unreliable:
+def _longest_negative(soas: Iterable[tuple[dns.name.Name, int]], end: dns.name.Name) -> timedelta | None:
+    return next((timedelta(seconds=seconds) for zone, seconds in soas if end.is_subdomain(zone)), None)
+
+
+def found_in(records: Sequence[Value], found: Found) -> Found | Unreliable:
     """Return ``found`` with the values of MX, A and AAAA records; more than anybody needs are nothing to rely on."""
     if len(records) > _MAX_RECORDS:
         return Unreliable(f"{len(records)} records, and more than {_MAX_RECORDS} are not followed up")
-    mx = frozenset(
-        MX(preference=each.preference, exchange=core_name(each.exchange))
-        for each in records
-        if isinstance(each, dns.rdtypes.ANY.MX.MX)
-    )
-    addresses = frozenset(
-        address(each.address) for each in records if isinstance(each, dns.rdtypes.IN.A.A | dns.rdtypes.IN.AAAA.AAAA)
-    )
-    return replace(found, mx=mx, addresses=addresses)
+    mx = set[MX]()
+    addresses = set[Address]()
+    for each in records:
+        match each:
+            case MX():
+                mx.add(each)
+            case IPv4Address() | IPv6Address():
+                addresses.add(each)
+            case dns.rdtypes.ANY.MX.MX(preference=preference, exchange=exchange):
+                mx.add(MX(preference=preference, exchange=core_name(exchange)))
+            case dns.rdtypes.IN.A.A() | dns.rdtypes.IN.AAAA.AAAA():
+                addresses.add(address(each.address))
+    return Found(mx=frozenset(mx), addresses=frozenset(addresses), ttl=found.ttl, canonical=found.canonical)
 
 
 def core_name(name: dns.name.Name) -> DomainName:
     """Return dnspython's absolute name as the core's."""
+    labels = name.labels[:-1]
+    if labels and all(map(_PLAIN_LABEL.match, labels)):
+        return DomainName(b".".join(labels).decode("ascii"))
     return DomainName(name.to_text(omit_final_dot=True))
+
+
+def _labels(name: dns.name.Name) -> _Labels:
+    """Return what names are told apart by; dnspython's own hash of a name looks at every octet in turn."""
+    return tuple([label.lower() for label in name.labels])

@@ -36,7 +36,7 @@ import dns.rdtypes.IN.AAAA
 
 from mailswitch.core.mx import Address, address
 from mailswitch.core.names import DomainName
-from mailswitch.lookup.answers import AnswerSection, core_name, found_in, negative_ttl, wire_name
+from mailswitch.lookup.answers import AnswerSection, core_name, found_in, negative_ttl, records_in, wire_name
 from mailswitch.lookup.replies import Again, Found, Nothing, NotThere, Reply, Unfinished, Unreliable
 
 __all__ = ["Delegation", "NameServer", "Said", "read_said"]
@@ -96,7 +96,7 @@ def _answer(
     message: dns.message.Message, asked: dns.name.Name, rdtype: dns.rdatatype.RdataType, apex: dns.name.Name
 ) -> Reply | None:
     """Return what a message with AA answers; None where it has no answer."""
-    section = AnswerSection.of(message)
+    section = AnswerSection.of(records_in(message.answer))
     alias = _alias(section, asked, apex)
     if alias is not None:
         return alias

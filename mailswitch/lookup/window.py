@@ -28,6 +28,7 @@ from mailswitch.core.traffic import Stray
 from mailswitch.lookup.answers import read_reply
 from mailswitch.lookup.fast_codec import FastCodec
 from mailswitch.lookup.inquiry import STREAMS, Inquiry, Tries
+from mailswitch.lookup.low_level import read_low_level
 from mailswitch.lookup.pacing import GIVEN_UP, Standing
 from mailswitch.lookup.ports import MAX_UNDER_WAY, PORTS, Ports
 from mailswitch.lookup.queries import Entropy, query_packet, question
@@ -161,8 +162,7 @@ class Window:
         try:
             self._ports.send(port, packet)
         except OSError as error:
-            # The error may well be about packets sent before.
-            self._break(port, error)
+            self._break(port, error)  # it may well be about packets sent before
 
     def _break(self, port: int, error: OSError) -> None:
         """Take note that nothing comes back to a port."""
@@ -211,6 +211,7 @@ class Window:
         else:
             asked, sent_at = self._tries.earlier(key)
         reply = self._codec.read(packet, asked) if self._codec is not None else None
+        reply = reply or read_low_level(packet, asked, inquiry.name, inquiry.rdtype)
         if reply is not None:
             if now != self._sampled_at:  # what comes together was sent together: one of it tells how long it took
                 self._sampled_at = now
@@ -218,8 +219,7 @@ class Window:
             self._finish(inquiry, reply)
             return
         heard = matched(packet, packet[:2], asked)
-        stray = stray_in(packet, asked, heard)
-        if stray is not None:
+        if (stray := stray_in(packet, asked, heard)) is not None:
             self._standing.stray(stray)
         if heard is not None:
             self._standing.trips.add(now - sent_at)

@@ -15,7 +15,7 @@ from mailswitch.lookup.fast_codec import FastCodec
 from mailswitch.lookup.queries import query_packet, question, wire_form
 from mailswitch.lookup.replies import Found, Nothing, NotThere, Reply
 from tests.support.nasty_dns import reply_to
-from tests.support.readings import NAME, TYPES, asked_for, by_dnspython, recorded_replies, resolver_replies
+from tests.support.readings import NAME, TYPES, asked_for, by_dnspython, mutated, recorded_replies, resolver_replies
 
 MUTATIONS = 50_000
 """For each of four seeds."""
@@ -80,33 +80,6 @@ def test_mutated_replies_are_never_read_in_another_way(seed: int) -> None:
             assert reading == by_dnspython(mutant, asked, name, rdtype), mutant.hex()
 
     assert fast > MUTATIONS // 50  # else the mutants would have shown nothing
-
-
-def mutated(chance: random.Random, packet: bytes) -> bytes:
-    """Change, cut, double or insert a few octets, mostly behind the question, as a fuzzer does."""
-    mutant = bytearray(packet)
-    for _ in range(chance.choice((1, 1, 1, 2, 3))):
-        at = chance.randrange(2 if chance.random() < 0.2 else min(31, len(mutant) - 1), len(mutant))
-        match chance.randrange(8):
-            case 0:
-                mutant[at:] = mutant[at : at + chance.randrange(40)]
-            case 1:
-                mutant[at:at] = chance.randbytes(chance.randrange(1, 4))
-            case 2:
-                mutant[at : at + 2] = (0xC000 | chance.randrange(64)).to_bytes(2)
-            case 3:
-                mutant[at] ^= 1 << chance.randrange(8)
-            case 4:
-                mutant[at] = chance.choice((0, 1, 4, 63, 64, 127, 128, 191, 192, 255))
-            case 5:
-                mutant[at] = (mutant[at] + chance.choice((-1, 1))) % 256
-            case 6:
-                mutant[at : at + 2] = mutant[at : at + 2].swapcase()
-            case _:
-                mutant[at] = chance.randrange(256)
-        if len(mutant) < 32:
-            break
-    return bytes(mutant)
 
 
 OWNER = struct.Struct("!HHHIH")

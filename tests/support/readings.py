@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 
 import dns.flags
@@ -17,7 +18,7 @@ from mailswitch.lookup.wire import Heard, matched
 from mailswitch.simulation.public_dns import PublicDNSServer, parse_records
 from tests.support.nasty_dns import SOA, reply_to
 
-__all__ = ["NAME", "TYPES", "Recorded", "asked_for", "by_dnspython", "recorded_replies", "resolver_replies"]
+__all__ = ["NAME", "TYPES", "Recorded", "asked_for", "by_dnspython", "mutated", "recorded_replies", "resolver_replies"]
 
 NAME = DomainName("moved.example")
 TYPES = (dns.rdatatype.MX, dns.rdatatype.A, dns.rdatatype.AAAA)
@@ -87,3 +88,30 @@ def recorded_replies() -> Iterator[Recorded]:
         reply_to(query, *(f"moved.example. 60 IN MX {n} mx{n}.example." for n in range(60))),
     ]
     yield from ((NAME, dns.rdatatype.MX, asked, packet) for packet in packets)
+
+
+def mutated(chance: random.Random, packet: bytes) -> bytes:
+    """Change, cut, double or insert a few octets, mostly behind the question, as a fuzzer does."""
+    mutant = bytearray(packet)
+    for _ in range(chance.choice((1, 1, 1, 2, 3))):
+        at = chance.randrange(2 if chance.random() < 0.2 else min(31, len(mutant) - 1), len(mutant))
+        match chance.randrange(8):
+            case 0:
+                mutant[at:] = mutant[at : at + chance.randrange(40)]
+            case 1:
+                mutant[at:at] = chance.randbytes(chance.randrange(1, 4))
+            case 2:
+                mutant[at : at + 2] = (0xC000 | chance.randrange(64)).to_bytes(2)
+            case 3:
+                mutant[at] ^= 1 << chance.randrange(8)
+            case 4:
+                mutant[at] = chance.choice((0, 1, 4, 63, 64, 127, 128, 191, 192, 255))
+            case 5:
+                mutant[at] = (mutant[at] + chance.choice((-1, 1))) % 256
+            case 6:
+                mutant[at : at + 2] = mutant[at : at + 2].swapcase()
+            case _:
+                mutant[at] = chance.randrange(256)
+        if len(mutant) < 32:
+            break
+    return bytes(mutant)
