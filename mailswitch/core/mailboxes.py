@@ -98,6 +98,8 @@ class Examined:
 
     sha256: str
     octets: int
+    lone_feeds: int
+    """Lines that end in LF alone, and take an octet more on the way."""
     has_eight_bit: bool
     is_plain: bool
     """Every octet of it survives as lines of text do: no NUL, no lone CR, no line too long, one kind of line end."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from mailswitch.core.mailboxes import Content, Examined
@@ -39,7 +40,7 @@ def examined(content: Content) -> Examined:
     """Read a whole message once, in bounded memory."""
     digest, octets, has_eight_bit, is_plain = hashlib.sha256(), 0, False, True
     header, is_in_header, length = bytearray(), True, 0
-    endings: set[bytes] = set()
+    endings: Counter[bytes] = Counter()
     for piece in pieces(content):
         digest.update(piece)
         octets += len(piece)
@@ -48,7 +49,7 @@ def examined(content: Content) -> Examined:
         length += len(text)
         is_plain = is_plain and length <= _LONGEST_LINE and b"\0" not in piece and b"\r" not in text
         if ending:
-            endings.add(ending)
+            endings[ending] += 1
             length = 0
         if is_in_header:
             is_in_header = bool(text) and len(header) + len(piece) <= _HEADER_OCTETS
@@ -56,8 +57,9 @@ def examined(content: Content) -> Examined:
     return Examined(
         sha256=digest.hexdigest(),
         octets=octets,
+        lone_feeds=endings[b"\n"],
         has_eight_bit=has_eight_bit,
-        is_plain=is_plain and len(endings) <= 1,
+        is_plain=is_plain and not (endings[b"\n"] and endings[b"\r\n"]),
         is_our_own=re.search(rb"(?im)^%b:" % MARK.encode("ascii"), header) is not None,
         subject=_subject(bytes(header)),
     )

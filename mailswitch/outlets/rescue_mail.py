@@ -43,8 +43,10 @@ class RescueMail:
     def obstacle(self, examined: Examined) -> str | None:
         """Return why a message cannot be sent on at all."""
         largest = self._submission.largest
-        # Lines of LF become CRLF at the worst each octet, base64 takes 78 octets for 57.
-        size = (examined.octets * 78 // 57 if not examined.is_plain else examined.octets) + _COVER_OCTETS
+        # Base64 takes 78 octets for 57.
+        is_encoded = not examined.is_plain or (examined.has_eight_bit and not self._submission.takes_eight_bit)
+        octets = examined.octets * 78 // 57 if is_encoded else examined.octets + examined.lone_feeds
+        size = octets + _COVER_OCTETS
         return "too large for the local mail server" if largest is not None and size > largest else None
 
     def send(self, letter: Letter, content: Content, examined: Examined, *, commit: Callable[[], bool]) -> Handover:

@@ -69,7 +69,7 @@ class Mta:
         """What is said to a command (``.`` is the end of a message) in place of yes; empty: hang up."""
         self.at: Callable[[str], None] = lambda _: None
         """Told of each stage before it is answered."""
-        self.offers = ("8BITMIME", "SIZE 50000000")
+        self.offers: tuple[str, ...] = ("8BITMIME", "SIZE 50000000")
         self.is_logging = True
         self.connections = 0
         self._numbers = 0
