@@ -82,7 +82,8 @@ class Reading:
         if max(map(len, lines), default=0) > LONGEST_LINE:
             fitting = [line for line in lines if len(line) <= LONGEST_LINE]
             self.unknown += len(lines) - len(fitting)
-        take, match, key, width, start = self.join.take, HEAD.match, b"", 1, 0
+        take, match, width, start = self.join.take, HEAD.match, 1, 0
+        key: bytes | None = None  # no line begins with it, not even an empty one
         ignored = False
         last: bytes | None = None
         for line in fitting:

@@ -84,3 +84,4 @@ def seeds() -> Iterator[bytes]:
         yield bytes((number,)) + "\n".join(lines).encode()
     yield b"\x02" + b"\xff\x00" * 40 + b"\n" + b"A" * 5_000
     yield b"\x01" + b"\n\n\n"
+    yield b"\x02" + b"no stamp\n\n\nNov 23 08:00:00 web01 x: y\n\n"
