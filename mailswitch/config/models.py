@@ -118,7 +118,7 @@ class DnsSection(fields.Section):
         default=50,
         ge=1,
         le=100_000,
-        description="Questions a second to one vantage at most; fewer while it loses or refuses many.",
+        description="Questions a second to one vantage, or one name server, at most; fewer while it loses or refuses many.",
     )
     codec: values.Codec = Field(
         default=values.Codec.FAST,
@@ -129,11 +129,6 @@ class DnsSection(fields.Section):
         default=True,
         description="Whether passes remember answers for their TTL (at least 60 s, at most 6 h), where nothing hangs "
         "on them: what is off by mailswitch, on its way to a change or asked about by name is always asked anew.",
-    )
-    remember: bool = Field(
-        default=True,
-        description="Whether passes remember answers for their TTL (at least 60 s, at most 6 h), where nothing hangs on "
-        "them: what is off by mailswitch, on its way to a change or asked about by name is always asked anew.",
     )
 
 
