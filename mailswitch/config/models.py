@@ -118,7 +118,8 @@ class DnsSection(fields.Section):
         default=50,
         ge=1,
         le=100_000,
-        description="Questions a second to one vantage, or one name server, at most; fewer while it loses or refuses many.",
+        description="Questions a second to one vantage, or one name server, at most; fewer while it loses or refuses "
+        "many.",
     )
     codec: values.Codec = Field(
         default=values.Codec.FAST,
