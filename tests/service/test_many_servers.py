@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from mailswitch.core.domain import Switch
+from mailswitch.core.policy import Mode
 from mailswitch.plesk.credentials import Key
 from mailswitch.plesk.secret import Secret
 from mailswitch.plesk.tls import TlsSettings
 from mailswitch.plesk.transport import TransportLimits
 from mailswitch.plesk.xml_api import XmlApiSettings, open_xml_api
 from mailswitch.service.ports import Panel
-from mailswitch.service.reconcile import PassRequest, once
+from mailswitch.service.reconcile import PassRequest, dry_run, once
 from mailswitch.service.setup import ManagedServer, Setup
 from tests.support.ports import ELSEWHERE, Scene
 
@@ -76,15 +77,22 @@ def test_a_few_bad_servers_cost_the_others_one_time_out(
 ) -> None:
     scene = Scene(tmp_path)
     setup = a_hundred(scene, silent_ports, closed_port)
+    bad = {*DOWN, *HANGING}
+
+    # What the work itself takes on a machine as busy as this one is now.
+    alone = replace(setup, servers=tuple(one for one in setup.servers if one.name not in bad), mode=Mode.REPORT)
+    began = time.monotonic()
+    dry_run(alone, PassRequest(by="daemon"))
+    work = time.monotonic() - began
 
     began = time.monotonic()
     report = once(setup, PassRequest(by="daemon"))
     took = time.monotonic() - began
 
     failed = {server.name for server in report.servers if server.error is not None}
-    assert failed == {*DOWN, *HANGING}
+    assert failed == bad
     good = [name for name in NAMES if name not in failed]
     assert len(good) == 88
     assert all(scene.plesks[name].switch(f"moved.{name}.example") is Switch.OFF for name in good)
     # One after another the seven silent ones alone would take seven time-outs.
-    assert took < 5 * TIMEOUT.total_seconds()
+    assert took < 3 * work + 4 * TIMEOUT.total_seconds()
