@@ -34,7 +34,7 @@ class MailboxTally:
     is_in_use: bool = False
     """Somebody used the mailbox while it was counted, so that a message may be counted twice or not at all."""
     last_login: datetime | None = None
-    """None where no log tells."""
+    """The last one there is on record of; None where there is none, or no log was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,8 @@ class StrandedMail:
     remark: str | None
     """What is to be known about the name or the moment, in words."""
     mailboxes: tuple[MailboxTally, ...] = ()
+    logins_since: datetime | None = None
+    """From when on the mail log tells of log-ins; None where no log was read."""
 
     @property
     def messages(self) -> int:

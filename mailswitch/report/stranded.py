@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TextIO
 
 from mailswitch.core.mailboxes import Exported, MailboxTally, StrandedMail, skips_in_words
@@ -108,7 +109,8 @@ def print_stranded(
 def _print_one(page: Page, one: StrandedMail, name: str) -> None:
     since = "" if one.since is None else f", arrived since {shown_moment(one.since)}"
     page.line((name, STRONG), f" on {one.server}: {_amount(one.messages)}{since}")
-    page.rows(_row(tally) for tally in one.mailboxes if tally.messages or tally.spam or tally.skipped)
+    rows = [tally for tally in one.mailboxes if tally.messages or tally.spam or tally.skipped]
+    page.rows(_row(tally, one.logins_since) for tally in rows)
     if one.remark is not None:
         page.line((one.remark, DIM), indent=2)
     skips = skips_in_words(tally.skipped for tally in one.mailboxes)
@@ -122,10 +124,10 @@ def _amount(messages: int) -> str:
     return "no stranded mail" if messages == 0 else counted(messages, "stranded message")
 
 
-def _row(tally: MailboxTally) -> tuple[Part, ...]:
+def _row(tally: MailboxTally, logins_since: datetime | None) -> tuple[Part, ...]:
     spam = f"{tally.spam} in spam folders" if tally.spam else ""
     if not tally.messages:
-        return (tally.mailbox, STRONG), "0 messages", "", "", "", spam, _login(tally)
+        return (tally.mailbox, STRONG), "0 messages", "", "", "", spam, _login(tally, logins_since)
     return (
         (tally.mailbox, STRONG),
         counted(tally.messages, "message"),
@@ -133,12 +135,14 @@ def _row(tally: MailboxTally) -> tuple[Part, ...]:
         size_in_words(tally.octets),
         f"{shown_moment(tally.oldest)} to {shown_moment(tally.newest)}",
         spam,
-        _login(tally),
+        _login(tally, logins_since),
     )
 
 
-def _login(tally: MailboxTally) -> str:
-    return "last log-in unknown" if tally.last_login is None else f"last log-in {shown_moment(tally.last_login)}"
+def _login(tally: MailboxTally, since: datetime | None) -> str:
+    if tally.last_login is not None:
+        return f"last log-in {shown_moment(tally.last_login)}"
+    return "last log-in unknown" if since is None else f"no log-in since {since:%Y-%m-%d}"
 
 
 def _fields(one: StrandedMail) -> dict[str, object]:
@@ -149,6 +153,7 @@ def _fields(one: StrandedMail) -> dict[str, object]:
         "remark": one.remark,
         "messages": one.messages,
         "octets": one.octets,
+        "logins_since": moment(one.logins_since),
         "mailboxes": [
             {
                 "mailbox": tally.mailbox,

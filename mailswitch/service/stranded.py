@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from mailswitch.core.errors import ConfigError
@@ -18,6 +18,8 @@ from mailswitch.service.rescue_ports import MailboxSource
 
 __all__ = ["MailHouse", "Wanted", "export_stranded", "moved_since", "stranded"]
 
+_LOGINS_KEPT = timedelta(days=40)
+"""How long the ledger keeps log-ins."""
 _MOVED = frozenset({Route.ELSEWHERE, Route.IMPLICIT_ELSEWHERE, Route.FORWARDER})
 """Mail of a name on one of these does not come to this server any more, unless a co-tenant writes it."""
 
@@ -88,14 +90,19 @@ def stranded(
         MailError: the mailboxes cannot be looked into.
         LedgerError: the ledger cannot be read.
     """
-    found = _subjects(reader, houses, wanted)
-    for house, one in found:
+    with closing(reader):
+        found = [(house, one, *_logins(reader, one)) for house, one in _subjects(reader, houses, wanted)]
+    for house, one, logins, logins_since in found:
         if one.since is None:
             yield one
             continue
         with as_caller():
             tallies = tuple(house.mailboxes.tallies(one.name, since=one.since, only=wanted.only))
-        yield replace(one, mailboxes=tallies)
+        yield replace(
+            one,
+            mailboxes=tuple(replace(tally, last_login=logins.get(tally.mailbox.lower())) for tally in tallies),
+            logins_since=logins_since,
+        )
 
 
 def export_stranded(
@@ -114,7 +121,8 @@ def export_stranded(
         MailError: the mailboxes cannot be read or the file cannot be written; there is none then.
         LedgerError: the ledger cannot be read.
     """
-    found = _subjects(reader, houses, wanted)
+    with closing(reader):
+        found = _subjects(reader, houses, wanted)
     if len(found) != 1:
         raise ConfigError("--export writes the mail of exactly one DOMAIN, for one customer: name it, and its --server")
     ((house, one),) = found
@@ -134,12 +142,9 @@ def _subjects(
             "no server of the configuration is this machine (panel: local, or a url at 127.0.0.1), so there are no "
             "mailboxes to look into: run this on the Plesk server itself"
         )
-    with closing(reader):
-        found = [
-            (house, one)
-            for house in houses
-            for one in _moves(reader, house.server, reader.histories(house.server), wanted)
-        ]
+    found = [
+        (house, one) for house in houses for one in _moves(reader, house.server, reader.histories(house.server), wanted)
+    ]
     missing = [name for name in wanted.names if name not in {one.name for _, one in found}]
     if missing:
         asked = ", ".join(house.server for house in houses)
@@ -147,6 +152,17 @@ def _subjects(
             tuple(f"{name}: no pass has seen it on {asked}: say from when on to count with --since" for name in missing)
         )
     return found
+
+
+def _logins(reader: LedgerReader, one: StrandedMail) -> tuple[dict[str, datetime], datetime | None]:
+    """Return the last log-in to each mailbox there is on record of, and from when on there is a record."""
+    reading = reader.mail_reading(one.server)
+    if reading is None or one.since is None:
+        return {}, None
+    last: dict[str, datetime] = {}
+    for login in reader.mail_logins(one.server, one.name, since=(reading.until - _LOGINS_KEPT).date()):
+        last[login.mailbox] = max(login.last, last.get(login.mailbox, login.last))
+    return last, max(reading.since, reading.until - _LOGINS_KEPT)
 
 
 def _moves(

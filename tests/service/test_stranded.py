@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mailswitch.core.errors import ConfigError
+from mailswitch.core.evidence import LoginCount, LogReading
 from mailswitch.core.ledger import Claim, DomainHistory
 from mailswitch.core.mailboxes import StrandedMail
 from mailswitch.core.names import DomainName
@@ -169,3 +170,31 @@ def test_an_export_is_of_one_name_that_moved(scene: Scene, mailhouse: Mailhouse,
     with pytest.raises(ConfigError, match=r"here\.example: nothing to export"):
         exported("here.example")
     assert exported("moved.example", since=long_ago) == 1
+
+
+def test_the_last_log_in_comes_from_the_mail_log_and_silence_says_since_when(
+    scene: Scene, mailhouse: Mailhouse
+) -> None:
+    scene.once()
+    for user in ("Info", "sales"):
+        mailhouse.put(user=user)
+    (unread,) = _found(scene, mailhouse)
+    reading = LogReading(since=NOW - timedelta(days=90), until=NOW, bookmark="{}")
+    logins = [
+        LoginCount(
+            name=MOVED,
+            mailbox="info",
+            day=(NOW - timedelta(days=days)).date(),
+            logins=2,
+            last=NOW - timedelta(days=days),
+        )
+        for days in (20, 3, 9)
+    ]
+    with scene.place.locked() as ledger:
+        ledger.record_mail("web01", reading, [], logins=logins, today=NOW.date())
+
+    (found,) = _found(scene, mailhouse)
+
+    assert (unread.logins_since, [one.last_login for one in unread.mailboxes]) == (None, [None, None])
+    assert found.logins_since == NOW - timedelta(days=40)
+    assert {one.mailbox: one.last_login for one in found.mailboxes} == {"Info": NOW - timedelta(days=3), "sales": None}
