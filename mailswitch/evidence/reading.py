@@ -17,6 +17,8 @@ LONGEST_LINE = 16_384
 _GAP = 86_400
 """Seconds without any line after which a log counts as interrupted."""
 _SECONDS_WIDTH = len(b":05")
+_NO_MINUTE: tuple[bytes | None, int, int, bool] = (None, 1, 0, False)
+"""What the current minute's lines begin with, how long that is, its second since 1970, whether it is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Reading:
         self._stamps = stamps
         self._previous: int | None = None
         self._ignored_through: int | None = None
+        self._current = _NO_MINUTE
 
     def resume(self, *, since: int | None, until: int | None, previous: int | None, mark: Mark | None) -> None:
         """Go on where another reading ended."""
@@ -74,6 +77,7 @@ class Reading:
         """Begin anew after the latest minute: what comes next is not known to follow, and must not count twice."""
         self._ignored_through = self.until
         self.since = self._previous = self.mark = None
+        self._current = _NO_MINUTE
 
     def feed(self, lines: list[bytes]) -> None:
         """Read whole lines, without their newlines."""
@@ -82,9 +86,8 @@ class Reading:
         if max(map(len, lines), default=0) > LONGEST_LINE:
             fitting = [line for line in lines if len(line) <= LONGEST_LINE]
             self.unknown += len(lines) - len(fitting)
-        take, match, width, start = self.join.take, HEAD.match, 1, 0
-        key: bytes | None = None  # no line begins with it, not even an empty one
-        ignored = False
+        take, match = self.join.take, HEAD.match
+        key, width, start, ignored = self._current
         last: bytes | None = None
         for line in fitting:
             if line[:width] != key:
@@ -106,6 +109,7 @@ class Reading:
             told = event(head, line)
             if told is not None:
                 take(told[1], start + told[0])
+        self._current = (key, width, start, ignored)
         if last is not None:
             self._place_mark(last, width, fitting)
 
