@@ -164,7 +164,8 @@ class SweepMemory:
         self._memory = memory or AnswerMemory(None, lambda _: None)
         self._vantages = tuple(vantages)
         self._now = now
-        self._is_kept = is_kept and memory is not None
+        self.is_kept = is_kept and memory is not None
+        """Whether what is heard is remembered."""
         self._tables: dict[int, list[dict[str, int]]] = {}
         self._second = 0
         self._replies: dict[tuple[int, int], Reply | None] = {}
@@ -212,21 +213,22 @@ class SweepMemory:
 
     def learn(self, vantage: int, name: DomainName, rdtype: int, reply: Reply, at: datetime) -> None:
         """Remember an answer just heard, if this sweep is to be kept and it is an answer."""
-        if not self._is_kept or not isinstance(reply, Found | Nothing | NotThere):
+        if not self.is_kept or not isinstance(reply, (Found, Nothing, NotThere)):
             return
         heard = int(at.timestamp())
         if heard != self._second:
             self._second = heard
             self._learnt.clear()
-        if reply not in self._learnt:
-            self._learnt[reply] = self._memory.entry(reply, heard)
-        entry = self._learnt[reply]
+        try:
+            entry = self._learnt[reply]
+        except KeyError:
+            entry = self._learnt[reply] = self._memory.entry(reply, heard)
         if entry is not None:
             self._of(rdtype)[vantage][name.text] = entry
 
     def keep(self) -> None:
         """Keep what was learnt for the sweeps to come."""
-        if self._is_kept:
+        if self.is_kept:
             self._memory.keep(self._time())
 
     def _of(self, rdtype: int) -> list[dict[str, int]]:

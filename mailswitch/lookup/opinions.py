@@ -65,7 +65,15 @@ class Meanings:
 
     def hosts(self, answers: Iterable[tuple[DomainName, Answer]]) -> dict[DomainName, None]:
         """Return all hosts that so many answers lead to, each once."""
-        return dict.fromkeys(host for name, (reply, _) in answers for host in self.leads_to(name, self.mx(reply)))
+        hosts: dict[DomainName, None] = {}
+        known = set[frozenset[MX]]()
+        for name, (reply, _) in answers:
+            if isinstance(reply, Found):
+                if reply.mx in known:
+                    continue
+                known.add(reply.mx)
+            hosts.update(dict.fromkeys(self.leads_to(name, self.mx(reply))))
+        return hosts
 
 
 class Opinions:

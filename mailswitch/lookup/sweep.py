@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from itertools import chain
 
 import dns.rdatatype
 
@@ -105,35 +106,40 @@ class VantageSweep:
     async def _first_opinions(
         self, names: Sequence[DomainName], old: frozenset[DomainName]
     ) -> dict[DomainName, Observation]:
-        recalled = {name: known for name in names if name in old and (known := self._memory.mx(name)) is not None}
-        chosen = {name: self._choice(name) for name in names if name not in recalled}
+        recalled = {name: known for name in names if name in old and (known := self._memory.mx(name))} if old else {}
+        asked = [name for name in names if name not in recalled] if recalled else names
+        chosen = {name: self._choice(name) for name in asked}
         for _ in recalled:
             self._tell()
         await self._ask_mx(self._by_vantage(chosen.items()), self._tell)
-        answers = {name: (index, self._mx[index][name.text]) for name, index in chosen.items()} | recalled
-        hosts = self._meanings.hosts((name, answer) for name, (_, answer) in answers.items())
-        anew = self._meanings.hosts((name, answer) for name, (_, answer) in answers.items() if name not in old)
+        fresh = partial(self._fresh, chosen)
+        hosts = self._meanings.hosts(chain(fresh(), ((name, answer) for name, (_, answer) in recalled.items())))
+        anew = self._meanings.hosts((name, answer) for name, answer in fresh() if name not in old) if old else hosts
         await self._ask_shared(hosts, frozenset(hosts.keys() - anew.keys()))
-        found = self._observations(answers, recalled.keys())
+        found = self._observations(chosen, fresh(), is_remembered=False)
+        if recalled:
+            indices = {name: index for name, (index, _) in recalled.items()}
+            answers = ((name, answer) for name, (_, answer) in recalled.items())
+            found |= self._observations(indices, answers, is_remembered=True)
         for name in old & chosen.keys() if self._shared_remembered else ():
             if not self._shared_remembered.isdisjoint(host for host, _ in found[name].hosts):
                 found[name] = replace(found[name], is_remembered=True)
         return found
 
+    def _fresh(self, chosen: Mapping[DomainName, int]) -> Iterator[tuple[DomainName, Answer]]:
+        """Yield what the vantages chosen for names answered in this sweep."""
+        for name, index in chosen.items():
+            yield name, self._mx[index][name.text]
+
     def _observations(
-        self, answers: Mapping[DomainName, tuple[int, Answer]], recalled: Container[DomainName]
+        self, chosen: Mapping[DomainName, int], answers: Iterable[tuple[DomainName, Answer]], *, is_remembered: bool
     ) -> dict[DomainName, Observation]:
-        fresh, remembered = (
-            [
-                Opinions(vantage, self._meanings, self._shared.__getitem__, is_remembered=is_remembered)
-                for vantage in self._vantages
-            ]
-            for is_remembered in (False, True)
-        )
-        return {
-            name: (remembered if name in recalled else fresh)[index].observation(name, answer)
-            for name, (index, answer) in answers.items()
-        }
+        """Return one observation for each name, of the vantage chosen for it."""
+        opinions = [
+            Opinions(vantage, self._meanings, self._shared.__getitem__, is_remembered=is_remembered)
+            for vantage in self._vantages
+        ]
+        return {name: opinions[chosen[name]].observation(name, answer) for name, answer in answers}
 
     async def _all_opinions(self, names: Sequence[DomainName]) -> dict[DomainName, tuple[Observation, ...]]:
         await self._ask_mx([names] * len(self._vantages))
@@ -156,7 +162,8 @@ class VantageSweep:
         def take(index: int, question: Question, reply: Reply) -> None:
             at = self._moment()
             self._mx[index][question[0].text] = reply, at
-            self._memory.learn(index, *question, reply, at)
+            if self._memory.is_kept:
+                self._memory.learn(index, *question, reply, at)
             tell()
 
         missing = [
