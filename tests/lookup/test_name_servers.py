@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from random import Random
 
 import dns.flags
 import dns.message
@@ -294,3 +295,48 @@ def test_name_servers_that_lead_to_ever_more_name_servers_are_given_up() -> None
 
     assert isinstance(found, Unreliable)
     assert queries <= 60
+
+
+class Hostile:
+    """A name server that sends whoever asks from one made-up zone and alias to the next, with and without addresses."""
+
+    def begin(self, seed: int) -> None:
+        """Begin anew; the seed tells all that is sent."""
+        self._random = Random(seed)  # noqa: S311 - nothing here is secret
+
+    def __call__(self, query: bytes) -> Iterable[bytes]:
+        message = dns.message.make_response(dns.message.from_wire(query))
+        labels = message.question[0].name.to_text().lower().rstrip(".").split(".")
+        asked = ".".join(labels) + "."
+        kind = self._random.choice(("NS", "NS", "NS", "NS", "CNAME", "DNAME", "A", "SOA"))
+        if kind == "NS":
+            zone = ".".join(labels[self._random.randrange(len(labels)) :]) + "."
+            for _ in range(self._random.randrange(1, 12)):
+                server = self._name()
+                message.authority.append(dns.rrset.from_text(zone, 60, "IN", "NS", server))
+                if self._random.random() < 0.2:
+                    place = self._random.choice(("127.0.0.1", "127.0.0.1", "127.0.0.2", "10.0.0.1"))
+                    message.additional.append(dns.rrset.from_text(server, 60, "IN", "A", place))
+            return [message.to_wire(max_size=65535)]
+        message.flags |= dns.flags.AA
+        rest = {"CNAME": self._name(), "DNAME": self._name(), "A": "127.0.0.1", "SOA": ". . 1 2 3 4 5"}[kind]
+        owner = asked.partition(".")[2] or "." if kind == "DNAME" else asked
+        section = message.authority if kind == "SOA" else message.answer
+        section.append(dns.rrset.from_text(owner, 60, "IN", kind, rest))
+        return [message.to_wire(max_size=65535)]
+
+    def _name(self) -> str:
+        return ".".join(f"n{self._random.randrange(6)}" for _ in range(self._random.randrange(1, 5))) + "."
+
+
+def test_no_server_however_hostile_keeps_the_walk_going() -> None:
+    hostile = Hostile()
+    costs = []
+    with NastyDNS(hostile) as nasty:
+        for seed in range(40):
+            hostile.begin(seed)
+            costs.append(reply(nasty, "a.b.shop.example")[1])
+
+    # One question's own, and those for the top-level domains it was led to.
+    assert max(costs) <= 60 + 5 * (12 + 9)
+    assert max(costs) > 20  # it was led about
