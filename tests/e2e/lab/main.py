@@ -18,12 +18,13 @@ from tests.e2e.lab.lab import Lab
 from tests.e2e.lab.moves import MOVES
 from tests.e2e.lab.paper import Printed, paper
 from tests.e2e.lab.places import HERE, mx
-from tests.e2e.lab.play import Play, Theatre, tell
+from tests.e2e.lab.play import Play
 from tests.e2e.lab.relays import BEHIND_FILTER, RELAYS, SPLIT, past_week
 from tests.e2e.lab.rescuing import RESCUING
 from tests.e2e.lab.scenario import Scenario
 from tests.e2e.lab.stream import STREAM
 from tests.e2e.lab.tally import table
+from tests.e2e.lab.theatre import Theatre, tell
 from tests.e2e.lab.views import SPECIAL, VIEWS
 from tests.e2e.lab.waiting import Broken
 
@@ -57,6 +58,9 @@ def main() -> int:
         _play(theatre, scenario)
         tell(f"   ({time.monotonic() - started:.0f} s)")
     tell(table(theatre.rows))
+    if theatre.problems:
+        for postfix in theatre.lab.postfix.values():
+            tell(f"== the end of the mail log of {postfix.host.name}\n{postfix.log()}")
     for problem in theatre.problems:
         tell(f"WRONG: {problem}")
     if given.write is not None and not theatre.problems:

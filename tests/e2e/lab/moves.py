@@ -50,7 +50,7 @@ def _customer_moved_back(play: Play) -> None:
 def _alias_here(play: Play) -> None:
     play.lab.publish({_MAIN: mx(_MAIN, AT_PROVIDER)})
     play.host({"name": _MAIN}, {"name": _ALIAS, "kind": "alias", "of": _MAIN})
-    play.check_held(play.passes(4), _MAIN, "needed-by-alias")
+    play.check_held(play.passes(3), _MAIN, "needed-by-alias")
     play.check_switches(Switch.ON, _MAIN, _ALIAS)
     play.step("to the alias, which is here", Mail(to=(_ALIAS,), rightful=(PLESK,)), is_promised=True)
     play.step(
@@ -60,7 +60,7 @@ def _alias_here(play: Play) -> None:
         rightly=1,
     )
     play.lab.publish({_ALIAS: mx(_ALIAS, AT_PROVIDER)})
-    play.passes(4)
+    play.passes(4)  # three for the alias, and one for the domain that was held for it
     play.check_switches(Switch.OFF, _MAIN, _ALIAS)
     play.step("the alias moved too", Mail(to=(_MAIN, _ALIAS), rightful=(PROVIDER,)), is_promised=True)
 
@@ -87,7 +87,7 @@ def _names_of_others(play: Play) -> None:
 def _domain_arriving(play: Play) -> None:
     play.lab.publish({_ARRIVING: mx(_ARRIVING, AT_PROVIDER)})
     play.host({"name": _ARRIVING, "created": "-2d"})
-    play.check_held(play.passes(4), _ARRIVING, "arriving")
+    play.check_held(play.passes(3), _ARRIVING, "arriving")
     play.check_switches(Switch.ON, _ARRIVING)
     play.step(
         "prepared, MX not moved yet", Mail(to=(_ARRIVING,), rightful=(PROVIDER,)), abandoned=len(INSIDE), rightly=1

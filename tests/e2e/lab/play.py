@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,13 +20,13 @@ from mailswitch.simulation.certificates import self_signed
 from mailswitch.simulation.world_file import parse_world
 from tests.e2e.lab import mta, places
 from tests.e2e.lab.configured import configuration
-from tests.e2e.lab.lab import Lab
 from tests.e2e.lab.panel import CERTIFICATE, READY, STATE, MailPanel
 from tests.e2e.lab.senders import ALL, send
 from tests.e2e.lab.tally import Found, Row, Sent, Tally, tally
+from tests.e2e.lab.theatre import Theatre, tell
 from tests.e2e.lab.waiting import Broken, until
 
-__all__ = ["Mail", "Play", "Theatre", "tell"]
+__all__ = ["Mail", "Play"]
 
 _ROOT = Path(__file__).parents[3]
 _KEY = "0b6b2f9c-1f64-4b0f-8a52-5d0f6f0f6a11"
@@ -51,29 +51,6 @@ class Mail:
     rightful: tuple[str, ...]
     by: tuple[str, ...] = ALL
     user: str = "info"
-
-
-@dataclass(slots=True)
-class Theatre:
-    """What all plays share: the lab, the installed program, and the table that grows."""
-
-    lab: Lab
-    program: Path
-    rows: list[Row] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    last_number: int = 0
-
-    def next_number(self, scenario: str) -> str:
-        """Return an id that no other message bears."""
-        self.last_number += 1
-        return f"{scenario.replace(' ', '-')}.{self.last_number:05}"
-
-
-def tell(text: str) -> None:
-    """Print lines at once: what is read is a log that grows."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 class Play:
@@ -183,6 +160,11 @@ class Play:
                 f"mailswitch {' '.join(words)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}"
             )
         return done.stdout
+
+    def spawn(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start the installed program on the Plesk server, and leave it running."""
+        config = self.folder / "mailswitch.yaml"
+        return self.lab.plesk.spawn(self.theatre.program, "--config", config, *words, log=f"{self.scenario}-{words[0]}")
 
     def json(self, *words: str, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
         """Run it with ``--format json``."""

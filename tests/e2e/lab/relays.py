@@ -30,14 +30,14 @@ def past_week(play: Play) -> None:
 
 def _relay_back_filter(play: Play) -> None:
     play.host({"name": BEHIND_FILTER})
-    play.check_held(play.passes(4), BEHIND_FILTER, "still-receiving", "unknown-provider")
+    play.check_held(play.passes(3), BEHIND_FILTER, "still-receiving", "unknown-provider")
     play.step("held: the filter relays back", Mail(to=(BEHIND_FILTER,) * 2, rightful=(PLESK,)), is_promised=True)
     # The administrator takes the filter for a mailbox host: only the mail log stands in front of that mistake.
     play.configure({"policy": {"providers": [{"pattern": "*.filter.example", "kind": "mailbox"}]}})
-    play.check_held(play.passes(4), BEHIND_FILTER, "still-receiving")
+    play.check_held(play.passes(2), BEHIND_FILTER, "still-receiving")
     play.step("called a mailbox host by mistake", Mail(to=(BEHIND_FILTER,), rightful=(PLESK,)), is_promised=True)
     play.configure({"policy": {"providers": [{"pattern": "*.filter.example", "kind": "gateway"}]}})
-    play.check_held(play.passes(4), BEHIND_FILTER, "gateway")
+    play.check_held(play.passes(2), BEHIND_FILTER, "gateway")
     play.step("known as a gateway", Mail(to=(BEHIND_FILTER,), rightful=(PLESK,)), is_promised=True)
     play.check_switches(Switch.ON, BEHIND_FILTER)
     play.check(not play.panel.writes(), "its switch was never touched")
@@ -45,7 +45,7 @@ def _relay_back_filter(play: Play) -> None:
 
 def _split_delivery(play: Play) -> None:
     play.host({"name": SPLIT})
-    play.check_held(play.passes(4), SPLIT, "still-receiving")
+    play.check_held(play.passes(3), SPLIT, "still-receiving")
     play.check_switches(Switch.ON, SPLIT)
     play.step("mailboxes that are here", Mail(to=(SPLIT,) * 2, rightful=(PLESK,), user="sales"), is_promised=True)
     play.step(
@@ -59,7 +59,7 @@ def _split_delivery(play: Play) -> None:
 def _backup(play: Play) -> None:
     play.lab.publish({_BACKUP: mx(_BACKUP, AT_PROVIDER, HERE)})
     play.host({"name": _BACKUP})
-    play.check_held(play.passes(4), _BACKUP, "backup-here")
+    play.check_held(play.passes(3), _BACKUP, "backup-here")
     play.step("the better exchange is up", Mail(to=(_BACKUP,), rightful=(PROVIDER,), by=(OUTSIDE,)), is_promised=True)
     provider = play.lab.postfix[PROVIDER]
     provider.stop()

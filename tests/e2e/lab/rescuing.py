@@ -8,11 +8,14 @@ from tests.e2e.lab.play import Mail, Play
 from tests.e2e.lab.scenario import AT_PROVIDER, Scenario
 from tests.e2e.lab.senders import INSIDE
 from tests.e2e.lab.tally import Tally
+from tests.e2e.lab.waiting import until
 
 __all__ = ["RESCUING"]
 
 _STRANDED = "stranded-m.example"
-_RESCUE = {"sender": "postmaster@hoster.example", "rate": 600, "wait": "60s"}
+_RESCUE = {"sender": "postmaster@hoster.example", "rate": 90, "wait": "60s"}
+
+_FEW = 3
 
 
 def _rescue(play: Play) -> None:
@@ -32,13 +35,23 @@ def _rescue(play: Play) -> None:
     told = play.json("stranded", _STRANDED)
     messages = [domain["messages"] for domain in told["domains"]]
     play.check(messages == [len(stranded)], f"of {len(stranded)} stranded messages {messages} are told")
-    for time in ("rescued", "rescued once more"):
+    _killed_on_its_way(play)
+    for step in ("rescued, by a run killed on its way and the next", "rescued once more"):
+        play.quiet()
         play.run("rescue", _STRANDED, "--send")
         play.quiet()
         found = play.lab.mailboxes.rescued()
-        play.count(time, stranded, expected=Tally(rightly=len(stranded)), is_promised=True, found=found)
+        play.count(step, stranded, expected=Tally(rightly=len(stranded)), is_promised=True, found=found)
         strays = found.copies.keys() - {message.number for message in stranded}
         play.check(not strays, "nothing else was sent on: what arrived before the move stays")
+
+
+def _killed_on_its_way(play: Play) -> None:
+    running = play.spawn("rescue", _STRANDED, "--send")
+    rescued = play.lab.mailboxes.rescued
+    until("some messages are rescued", lambda: len(rescued().copies) >= _FEW or running.poll() is not None)
+    running.kill()
+    running.wait()
 
 
 RESCUING = (Scenario("m", "Stranded mail is rescued", (_STRANDED,), _rescue),)

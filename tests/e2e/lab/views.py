@@ -37,11 +37,14 @@ def _stale_local_zone(play: Play) -> None:
     play.step("the local zone has a wrong MX", Mail(to=(_WRONG,) * 2, rightful=(PLESK,)), is_promised=True)
     play.lab.resolve_by("127.0.0.1")
     try:
-        play.run("doctor", codes=(0, 1))
         play.step(
             "where Postfix itself asks that name server",
             Mail(to=(_STALE,), rightful=(PROVIDER,), by=INSIDE),
             bounced=len(INSIDE),
+        )
+        play.remark(
+            "where the Plesk server's own Postfix asks a name server with a stale local zone, it takes itself for the "
+            "exchange of a name that is off, and sends co-tenants' mail back: have it ask a resolver without such zones"
         )
     finally:
         play.lab.resolve_by()
@@ -51,7 +54,7 @@ def _broken_dns(play: Play) -> None:
     play.lab.publish({name: mx(name, AT_PROVIDER) for name in (_BOGUS, _SIGNED, _LIED_HERE)})
     names = (_BOGUS, _LAME, _LIED_AWAY, _LIED_HERE, _SIGNED)
     play.host(*({"name": name} for name in names))
-    report = play.passes(4)
+    report = play.passes(3)
     for name in (_BOGUS, _LAME):
         play.check_held(report, name, "unknown")
     for name in (_LIED_AWAY, _LIED_HERE):  # kept by the one resolver's word, or held for the other's
@@ -74,7 +77,7 @@ def _unusual_exchanges(play: Play) -> None:
     moved = {_SIX_MOVED: "mx6.provider.example.", _CNAME_MOVED: "cname.provider.example."}
     play.lab.publish({name: mx(name, exchange) for name, exchange in {**here, **moved}.items()})
     play.host(*({"name": name} for name in (*here, *moved)))
-    play.passes(4)
+    play.passes(3)
     play.check_switches(Switch.ON, *here)
     play.check_switches(Switch.OFF, *moved)
     play.step("IPv6 only, CNAME and NAT, here", Mail(to=tuple(here), rightful=(PLESK,)), is_promised=True)
