@@ -75,7 +75,7 @@ _NEEDS = {
     "dns_servers": (None, "NSD and Unbound (on Debian: script/dns-servers)"),
 }
 """What tests marked so need, and the variable that says where it is."""
-_MAIL_PROGRAMS = ("postfix", "smtp-sink", "dovecot", "ip", "unshare")
+_MAIL_PROGRAMS = ("postfix", "smtp-sink", "dovecot", "ip", "unshare", "journalctl", "logger")
 _LEFT_OUT: pytest.StashKey[Counter[str]] = pytest.StashKey()
 _PASSED: pytest.StashKey[Counter[str]] = pytest.StashKey()
 _SKIPPED: pytest.StashKey[list[str]] = pytest.StashKey()

@@ -45,6 +45,7 @@ _COMMANDS = {
         ("resume", "intent", "End a pause."),
         ("config", "config", "Write, check or show the configuration."),
         ("doctor", "doctor", "Check panels, rights, vantages and the ledger; changes nothing."),
+        ("evidence", "evidence", "Read the mail log for a daemon that may not."),
         ("notify", "notify", "Tell whom notices go to, and prove that they arrive."),
         ("install", "install", "Install the daemon on this Plesk server (root)."),
         ("uninstall", "install", "Take the daemon away again; the ledger stays (root)."),

@@ -13,6 +13,7 @@ from mailswitch.config import addresses, fields, values
 from mailswitch.core.policy import UnknownProvider
 
 __all__ = [
+    "COLLECTED",
     "LocalSection",
     "MailLogSection",
     "MailboxesSection",
@@ -62,20 +63,38 @@ class LocalSection(fields.Section):
 
 
 def _written_as_word(value: object) -> object:
-    """Take ``mail_log: off`` (or ``on``) for the section that says the same."""
+    """Take ``mail_log: off``, ``on``, ``journal`` or ``collected`` for the section that says the same."""
     word = value.strip().lower() if isinstance(value, str) else ""
     if word in {"off", "no", "false"}:
         return {"read": "false"}
+    if word == "journal":
+        return {"source": "journal"}
+    if word == "collected":
+        return {"collected": COLLECTED}
     return {} if word in {"on", "yes", "true"} else value
 
 
+COLLECTED = "/var/lib/mailswitch-evidence"
+"""Where the unit mailswitch-evidence leaves what it counted."""
+
+
 class MailLogSection(fields.Section):
-    """Postfix's log on the machine mailswitch runs on: who still sends mail to a name here."""
+    """The mail log on the machine mailswitch runs on: who still sends mail to a name here."""
 
     read: bool = Field(
         default=True,
         description="`false` reads no log; `mail_log: off` says the same. A server that is not this machine has none, "
         "unless `paths` names a copy.",
+    )
+    source: Literal["files", "journal"] = Field(
+        default="files",
+        description="`files`, or the systemd `journal`; `mail_log: journal` says the same. In the journal nobody but "
+        "the machine's own services can tell of mail; in files every tenant's script can.",
+    )
+    collected: fields.ProgramPath | None = Field(
+        default=None,
+        description="The folder in which `mailswitch-evidence.service` leaves what it counted, for a service that may "
+        f"not read the log; `mail_log: collected` means `{COLLECTED}`. Default: the service reads the log itself.",
     )
     paths: tuple[fields.ProgramPath, ...] = Field(
         default_factory=tuple,

@@ -100,6 +100,9 @@ class PostfixLogs:
             return Gathered(reading=None, problem=problem)
         return Gathered(reading=done, counts=tuple(counts), logins=tuple(logins), problem=problem)
 
+    def remember(self, *arguments: object, **more: object) -> None:
+        """Do nothing: all that is to be remembered is in the ledger."""
+
     def _paths(self) -> tuple[Path, ...]:
         if self._settings.paths:
             return self._settings.paths

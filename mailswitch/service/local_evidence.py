@@ -46,6 +46,11 @@ class MailLogSource(Protocol):
         ``own`` are the server's addresses. A log that cannot be read is told in the answer.
         """
 
+    def remember(
+        self, reading: LogReading | None, *, hosted: Iterable[DomainName], own: Iterable[Network]
+    ) -> str | None:
+        """Be told what is in the ledger by now and what is hosted; return what went wrong, for people."""
+
 
 @dataclass(frozen=True, slots=True)
 class UnreadLog:
@@ -57,6 +62,9 @@ class UnreadLog:
         """Say why there is nothing."""
         del arguments, more
         return Gathered(reading=None, problem=self.reason)
+
+    def remember(self, *arguments: object, **more: object) -> None:
+        """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +160,10 @@ def look_into_log(
     Raises:
         LedgerError: the ledger cannot be read or written.
     """
-    gathered = source.gather(
-        reader.mail_reading(inventory.server),
-        hosted={*known, *(domain.name for domain in inventory.domains)},
-        own=[*(ip_network(address) for address in identity.addresses), *identity.networks],
-        now=now,
-    )
+    before = reader.mail_reading(inventory.server)
+    hosted = {*known, *(domain.name for domain in inventory.domains)}
+    own = [*(ip_network(address) for address in identity.addresses), *identity.networks]
+    gathered = source.gather(before, hosted=hosted, own=own, now=now)
     unrecorded: dict[DomainName, tuple[MailCount, ...]] = {}
     if ledger is None:
         for count in gathered.counts:
@@ -166,6 +172,9 @@ def look_into_log(
         ledger.record_mail(
             inventory.server, gathered.reading, gathered.counts, logins=gathered.logins, today=now.date()
         )
+    if ledger is not None:
+        problem = source.remember(gathered.reading or before, hosted=hosted, own=own)
+        gathered = replace(gathered, problem=gathered.problem or problem)
     return LocalEvidence(
         server=inventory.server,
         now=now,

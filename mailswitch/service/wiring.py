@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
 from pathlib import Path
 
 from mailswitch.config.providers import load_table
@@ -13,13 +12,11 @@ from mailswitch.config.root_hints import read_hints, shipped_hints
 from mailswitch.config.servers import ServerSection, is_this_machine
 from mailswitch.config.settings import Settings, local_additions, policy_for
 from mailswitch.config.values import Authoritative
-from mailswitch.core.mx import Address
 from mailswitch.core.names import DomainName
 from mailswitch.core.providers import ProviderTable
 from mailswitch.evidence.follow import PostfixFates
 from mailswitch.evidence.mailbox_source import PleskMailboxes
 from mailswitch.evidence.mailboxes import MailboxSettings
-from mailswitch.evidence.source import MailLogSettings, PostfixLogs
 from mailswitch.ledger.health import inspect
 from mailswitch.ledger.place import file_of, open_place
 from mailswitch.lookup.authority import AuthoritySettings
@@ -39,7 +36,7 @@ from mailswitch.plesk.transport import TransportLimits
 from mailswitch.plesk.xml_api import XmlApiSettings, open_xml_api
 from mailswitch.service.doctor import LedgerState
 from mailswitch.service.install.host import Host
-from mailswitch.service.local_evidence import MailLogSource, UnreadLog
+from mailswitch.service.log_wiring import mail_log_of, own_folder_of
 from mailswitch.service.ports import LedgerPlace, Panel, PublicView
 from mailswitch.service.rescue_ports import FateSource
 from mailswitch.service.setup import ManagedServer, Setup
@@ -216,19 +213,8 @@ def _server(settings: Settings, server: ServerSection, providers: ProviderTable)
         networks=additions.networks,
         hosts=additions.hosts,
         is_confirmed=additions.is_confirmed,
-        mail_log=mail_log_of(server, providers),
+        mail_log=mail_log_of(server, providers, own_folder=own_folder_of(settings)),
     )
-
-
-def mail_log_of(server: ServerSection, providers: ProviderTable | None = None) -> MailLogSource:
-    """Return the mail log of a server that runs on this machine, or of which there is a copy on it."""
-    written = server.mail_log
-    if not written.read:
-        return UnreadLog("no mail log is read (mail_log: off)")
-    if not written.paths and not is_this_machine(server):
-        return UnreadLog("no mail log is read: the server is another machine")
-    own = tuple(ip_network(one) if isinstance(one, Address) else one for one in written.mynetworks)
-    return PostfixLogs(MailLogSettings(paths=written.paths, own_networks=own, providers=providers))
 
 
 def mail_houses_of(settings: Settings, *, only: str | None = None) -> tuple[MailHouse, ...]:

@@ -20,7 +20,7 @@ FORBIDDEN = ("sqlalchemy", "dns", "requests")
 COMMANDS = (
     "report", "once", "explain", "status", "history", "revert", "switch", "pin", "unpin", "approve", "pause", "resume",
     "config", "config init", "config check", "config show", "doctor", "demo", "run", "recheck", "notify", "install",
-    "uninstall", "stranded", "rescue",
+    "uninstall", "stranded", "rescue", "evidence", "evidence collect",
 )  # fmt: skip
 
 _SCRIPT = """

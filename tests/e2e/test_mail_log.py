@@ -96,3 +96,20 @@ def test_without_a_log_every_report_says_so(staged: Staged) -> None:
     assert (alert["code"], alert["server"]) == ("mail-log", "web01")
     assert "no mail log is read" in play.ok("report")
     assert "no mail log is read" in play.ok("explain", "moved0.example")
+
+
+def test_a_log_that_is_collected_reaches_the_report(staged: Staged) -> None:
+    play = staged(with_log(a_world(), "name: moved0.example, kind: co-tenant, number: 3"))
+    spool = play.stage.directory / "spool"
+    spool.mkdir()
+    play.edit_config("mail_log:", f"mail_log:\n    collected: {spool}")
+    assert "nothing to do" in play.ok("evidence", "collect")
+
+    before = play.json("once")
+    said = play.ok("evidence", "collect")
+    play.ok("once")
+
+    assert [alert["code"] for alert in before["alerts"]] == ["mail-log"]
+    assert said == "batch 1: 7 counts\n" or said.startswith("batch 1: 8 counts")
+    assert "This server mis-delivered 21 messages in 30 days" in play.ok("report")
+    assert "exactly one server has to have mail_log: collected" in staged(a_world()).complains(2, "evidence", "collect")

@@ -14,6 +14,8 @@ import pytest
 from mailswitch.config.providers import load_table
 from mailswitch.core.evidence import Gathered
 from mailswitch.core.names import DomainName
+from mailswitch.evidence.journal import JournalLog, JournalSettings
+from tests.support.journal import Journal, entry
 from tests.support.mail_logs import gathered, line, tally
 
 pytestmark = pytest.mark.mail_servers
@@ -41,8 +43,14 @@ _LOGINS = {("moved.example", "info"): 2, ("moved.example", "bob"): 1, ("other.ex
 
 
 @pytest.fixture(scope="module")
-def logs(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+def logs(mail: Path) -> tuple[str, str]:
     """Return what was logged before and after the log was rotated."""
+    return (mail / "maillog.1").read_text(encoding="utf-8"), (mail / "maillog").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def mail(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Let the servers run, and return the folder with what they logged."""
     folder = tmp_path_factory.mktemp("mail")
     done = subprocess.run(
         [*_STAGE, "tests.support.real_mail", str(folder)],
@@ -54,7 +62,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return (folder / "maillog.1").read_text(encoding="utf-8"), (folder / "maillog").read_text(encoding="utf-8")
+    return folder
 
 
 def _before() -> str:
@@ -106,3 +114,23 @@ def test_real_logs_rotated_in_the_middle_are_counted_exactly(tmp_path: Path, log
 
     assert tally(*looks) == _TOLD
     assert _logins(*looks) == _LOGINS
+
+
+def test_a_real_journal_is_counted_exactly_and_believes_no_tenant(tmp_path: Path, mail: Path) -> None:
+    recorded = (mail / "journal.json").read_bytes().splitlines(keepends=True)
+    journal = Journal(tmp_path)
+    journal.add([entry(0, datetime.now(UTC) - timedelta(hours=2), "anvil", "statistics")])
+    before = (tmp_path / "entries.json").read_bytes()
+    settings = JournalSettings(journalctl=journal.journalctl, providers=load_table(()))
+    looks: list[Gathered] = []
+    for end in (40, 41, 97, len(recorded)):
+        journal.replace(before + b"".join(recorded[:end]))
+        if end == len(recorded):
+            journal.add([entry(1 << 40, datetime.now(UTC) + timedelta(minutes=10), "anvil", "statistics")])
+        reading = looks[-1].reading if looks else None
+        hosted = (*_HOSTED, DomainName("forged.example"))
+        looks.append(JournalLog(settings).gather(reading, hosted=hosted, own=_OWN, now=datetime.now(UTC)))
+
+    assert tally(*looks) == _TOLD
+    assert _logins(*looks) == _LOGINS
+    assert [look.problem for look in looks] == [None] * 4

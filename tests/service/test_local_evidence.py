@@ -13,7 +13,7 @@ from mailswitch.core.policy import Mode
 from mailswitch.core.reports import PassReport
 from mailswitch.evidence.source import MailLogSettings, PostfixLogs
 from mailswitch.service.local_evidence import UnreadLog
-from mailswitch.service.wiring import mail_log_of
+from mailswitch.service.log_wiring import mail_log_of
 from tests.support.builders import NOW
 from tests.support.mail_logs import line, message, write
 from tests.support.ports import Scene, mx

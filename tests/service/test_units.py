@@ -123,9 +123,22 @@ def test_services_run_as_the_user_that_is_made_for_them_without_capabilities(pat
         line for line in (_ROOT / "systemd" / "mailswitch.sysusers").read_text().splitlines() if line.startswith("u ")
     ]
 
-    assert settings["User"] == settings["Group"] == [line.split()[1]]
+    # The collector owns what root owns, since the mail log may be root's alone, and has nothing else of root's.
+    user = "root" if path.stem == "mailswitch-evidence" else line.split()[1]
+    assert (settings["User"], settings["Group"]) == ([user], [line.split()[1]])
     assert settings["CapabilityBoundingSet"] == settings["AmbientCapabilities"] == [""]
     assert settings["NoNewPrivileges"] == ["yes"]
+
+
+def test_the_collector_has_no_network_and_writes_to_one_folder_only() -> None:
+    settings = _settings(_ROOT / "systemd" / "mailswitch-evidence.service")
+
+    assert settings["PrivateNetwork"] == ["yes"]
+    assert settings["RestrictAddressFamilies"] == ["AF_UNIX"]
+    assert settings["ProtectSystem"] == ["strict"]
+    assert settings["StateDirectory"] == ["mailswitch-evidence"]
+    assert "ReadWritePaths" not in settings
+    assert settings["ExecStart"] == ["/opt/mailswitch/bin/mailswitch evidence collect"]
 
 
 def test_the_report_service_is_as_hardened_as_the_daemon() -> None:

@@ -1,15 +1,17 @@
 """Real Postfix and Dovecot in namespaces of their own, set up as Plesk does, and what happens to their mail.
 
 ``unshare --net --mount --pid --fork --kill-child --mount-proc python -m tests.support.real_mail FOLDER`` leaves
-``FOLDER/maillog.1`` and ``FOLDER/maillog``, rotated in the middle, as their syslog daemon wrote them. Nothing of it is
-seen outside: the network is a loopback interface with every address, the files of the machine's own Postfix are
-covered by mounts, and all processes end with the first one.
+``FOLDER/maillog.1`` and ``FOLDER/maillog``, rotated in the middle, as their syslog daemon wrote them, and
+``FOLDER/journal.json``, the same as systemd's journal has it. Nothing of it is seen outside: the network is a loopback
+interface with every address, the files of the machine's own Postfix are covered by mounts, and all processes end with
+the first one.
 
 Facts:
 
 - A name is local for as long as it is in ``virtual_mailbox_domains``; its mail goes to the pipe ``plesk_virtual``
   (plesk.md section 5). Mail to ``lmtp.example`` goes to Dovecot by LMTP instead.
 - Dovecot checks the passwords of authenticated submission (``smtpd_sasl_type = dovecot``).
+- journald takes what comes to ``/dev/log`` and hands it on to the syslog daemon, as it does on a Plesk server.
 - There is no DNS: Postfix knows the clients in ``/etc/hosts`` by name, all others are ``unknown``.
 """
 
@@ -122,13 +124,12 @@ service lmtp {
 
 
 class Syslog:
-    """The machine's syslog daemon: writes what comes to /dev/log in the classic form, as rsyslog does for Plesk."""
+    """The machine's syslog daemon: writes what journald hands on in the classic form, as rsyslog does for Plesk."""
 
     def __init__(self, log: Path) -> None:
         self._log, self._lock = log, threading.Lock()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind("/dev/log")
-        Path("/dev/log").chmod(0o666)
+        self._socket.bind("/run/systemd/journal/syslog")
         threading.Thread(target=self._receive, daemon=True).start()
 
     def _receive(self) -> None:
@@ -172,6 +173,7 @@ def _cover(folder: Path) -> None:
         (devices / name).touch()
         _run("mount", "--bind", f"/dev/{name}", str(devices / name))
     (devices / "fd").symlink_to("/proc/self/fd")
+    (devices / "log").symlink_to("/run/systemd/journal/dev-log")
     hosts = folder / "hosts"
     hosts.write_text(f"127.0.0.1 localhost\n{FILTER} out7.eu.mimecast.com\n", encoding="ascii")
     for name, text in _FILES.items():
@@ -189,6 +191,11 @@ def _cover(folder: Path) -> None:
         _run("mount", "--bind", str(source), target)
     _run("mount", "--rbind", str(devices), "/dev")
     _run("mount", "-t", "tmpfs", "tmpfs", "/run")
+    Path("/run/systemd/journal").mkdir(parents=True)
+    Path("/run/systemd/journald.conf.d").mkdir()
+    Path("/run/systemd/journald.conf.d/lab.conf").write_text(
+        "[Journal]\nStorage=volatile\nForwardToSyslog=yes\n", encoding="ascii"
+    )
     _run("mount", "-t", "tmpfs", "tmpfs", "/var/lib/dovecot")
     _run("ip", "link", "set", "lo", "up")
     for one in (HERE, FILTER, OUTSIDER, REMOTE):
@@ -290,6 +297,8 @@ def main(folder: Path) -> None:
     os.environ["TZ"] = "UTC"
     _cover(folder)
     log = Syslog(folder / "maillog")
+    subprocess.Popen(["/lib/systemd/systemd-journald"], stderr=subprocess.DEVNULL)
+    _until("journald", Path("/run/systemd/journal/dev-log").exists)
     _start(folder)
     _first_half()
     _until("the first half delivered", _is_queue_empty)
@@ -302,6 +311,26 @@ def main(folder: Path) -> None:
     _until("the second half delivered", _is_queue_empty)
     _until("the last log-in", lambda: "pop3-login: Login: user=<info@other.example>" in log.text())
     _run("postfix", "stop")
+    _forge()
+    _until("the forged line", lambda: "forged.example" in log.text())
+    _record(folder / "journal.json")
+
+
+def _forge() -> None:
+    """Let a tenant's script write to the log what a delivery looks like: anybody may."""
+    delivered = "relay=plesk_virtual, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (x)"
+    texts = ("smtpd", f"FEED00: client=x[{FILTER}]"), ("pipe", f"FEED00: to=<info@forged.example>, {delivered}")
+    for program, text in texts:
+        _run(
+            "setpriv", "--reuid=10005", "--regid=10005", "--clear-groups",
+            "logger", "--id=4711", "--priority=mail.info", f"--tag=postfix/{program}", text,
+        )  # fmt: skip
+
+
+def _record(file: Path) -> None:
+    words = ("journalctl", "--output=json", "--no-pager", "--quiet", "SYSLOG_FACILITY=2")
+    with file.open("wb") as stream:
+        subprocess.run(words, stdout=stream, check=True, timeout=_PATIENCE_SECONDS)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,10 @@ __all__ = ["Configuration", "Service", "SystemUser", "Units", "unit_text"]
 
 _SYSUSERS = "/etc/sysusers.d/mailswitch.conf"
 _UNIT_DIRECTORY = "/etc/systemd/system"
-_UNIT_FILES = ("mailswitch.service", "mailswitch-report.service", "mailswitch-report.timer")
+_UNIT_FILES = (
+    "mailswitch.service", "mailswitch-report.service", "mailswitch-report.timer", "mailswitch-evidence.service",
+    "mailswitch-evidence.timer",
+)  # fmt: skip
 _SHIPPED_PROGRAM = "/opt/mailswitch/bin/mailswitch"
 
 _CONFIGURATION = """\
@@ -37,6 +40,10 @@ servers:
     tls:
       # The certificate the panel presented when this was written. A new one: mailswitch doctor tells.
       fingerprint_sha256: "{fingerprint}"
+"""
+_COLLECTED = """\
+    # The mail log is not this service's to read: mailswitch-evidence.timer has it read.
+    mail_log: collected
 """
 
 
@@ -98,6 +105,8 @@ class Configuration:
     key: Path
     group: str
     panel: tuple[str, int] = ("127.0.0.1", 8443)
+    is_collected: bool = False
+    """The mail log is read by a unit of its own."""
 
     @property
     def what(self) -> str:
@@ -125,6 +134,7 @@ class Configuration:
         text = _CONFIGURATION.format(
             name=_short_name(), host=self.panel[0], port=self.panel[1], key=self.key.name, fingerprint=fingerprint
         )
+        text += _COLLECTED if self.is_collected else ""
         self.host.make_directory(self.path.parent, mode=0o750, gid=gid)
         self.host.write(self.path, text, mode=0o640, gid=gid)
 

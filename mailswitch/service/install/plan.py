@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mailswitch.core.errors import InstallError
 from mailswitch.core.ledger import Claim
+from mailswitch.service.install.evidence_steps import Collector, needs_collector
 from mailswitch.service.install.host import Host
 from mailswitch.service.install.machine_steps import Configuration, Service, SystemUser, Units
 from mailswitch.service.install.panel_steps import PLESK, EventHandlers, SecretKey
@@ -22,28 +23,33 @@ REPORT = "mailswitch-report.timer"
 
 _USER = "mailswitch"
 _DIRECTORY = "/etc/mailswitch"
+_CONFIG = f"{_DIRECTORY}/mailswitch.yaml"
 _HOMES = ("/root", "/home", "/run/user")
 """What ProtectHome= hides from the service."""
 
 
 def installation(host: Host, program: Path, *, unit: str = DAEMON) -> tuple[Step, ...]:
     """Return the steps of an installation in the order in which they are done."""
-    handlers = (EventHandlers(host=host, program=program),) if unit == DAEMON else ()
-    return (*_files(host, program), Service(host=host, unit=unit), *handlers)
+    if unit != DAEMON:
+        return (*_files(host, program), Service(host=host, unit=unit))
+    is_collected = needs_collector(host, host.path(_CONFIG), group=_USER)
+    collector = (Collector(host=host),) if is_collected else ()
+    service, handlers = Service(host=host, unit=unit), EventHandlers(host=host, program=program)
+    return (*_files(host, program, is_collected=is_collected), service, *collector, handlers)
 
 
 def everything(host: Host, program: Path) -> tuple[Step, ...]:
     """Return the steps of every kind of installation, to be taken away."""
     services = (Service(host=host, unit=DAEMON), Service(host=host, unit=REPORT))
-    return (*_files(host, program), *services, EventHandlers(host=host, program=program))
+    return (*_files(host, program), *services, Collector(host=host), EventHandlers(host=host, program=program))
 
 
-def _files(host: Host, program: Path) -> tuple[Step, ...]:
-    config, key = host.path(f"{_DIRECTORY}/mailswitch.yaml"), host.path(f"{_DIRECTORY}/panel.key")
+def _files(host: Host, program: Path, *, is_collected: bool = False) -> tuple[Step, ...]:
+    config, key = host.path(_CONFIG), host.path(f"{_DIRECTORY}/panel.key")
     return (
         SystemUser(host=host, name=_USER),
         SecretKey(host=host, path=key, config=config, group=_USER),
-        Configuration(host=host, path=config, key=key, group=_USER),
+        Configuration(host=host, path=config, key=key, group=_USER, is_collected=is_collected),
         Units(host=host, program=program),
     )
 

@@ -8,6 +8,7 @@ import pytest
 
 from mailswitch.config.settings import load
 from mailswitch.core.errors import InstallError
+from mailswitch.service.install.evidence_steps import COLLECTOR
 from mailswitch.service.install.machine_steps import unit_text
 from mailswitch.service.install.panel_steps import WANTED_EVENTS
 from mailswitch.service.install.plan import DAEMON, REPORT, everything, installation, off_by_us, program_path
@@ -289,3 +290,68 @@ def test_no_switch_is_off_by_us_where_the_ledger_is_empty() -> None:
     from mailswitch.ledger.reader import EmptyLedger
 
     assert off_by_us(EmptyLedger(), ("web01",)) == ()
+
+
+# --- a mail log that the service's user may not read ----------------------------------------------
+
+
+def _log(machine: Machine, mode: int, *, place: str = "var/log/maillog") -> None:
+    path = machine.root / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    path.chmod(mode)
+
+
+@pytest.mark.parametrize(("mode", "is_collected"), [(0o600, True), (0o640, True), (0o644, False)])
+@pytest.mark.parametrize("place", ["var/log/maillog", "var/log/mail.log"])
+def test_a_log_that_is_not_the_services_to_read_is_collected(
+    machine: Machine, mode: int, place: str, *, is_collected: bool
+) -> None:
+    _log(machine, mode, place=place)
+    _install(machine)
+
+    (server,) = load(machine.root / _CONFIG[1:]).servers
+    assert (server.mail_log.collected is not None) is is_collected
+    assert machine.enabled == ({DAEMON, COLLECTOR} if is_collected else {DAEMON})
+
+
+def test_a_machine_without_a_log_has_no_collector(machine: Machine) -> None:
+    _install(machine)
+
+    assert machine.enabled == {DAEMON}
+
+
+def test_the_daily_report_has_no_collector(machine: Machine) -> None:
+    _log(machine, 0o600)
+    _install(machine, unit=REPORT)
+
+    assert COLLECTOR not in machine.enabled
+    assert "collected" not in machine.files()[_CONFIG][1]
+
+
+def test_a_configuration_that_is_there_decides_about_the_collector(machine: Machine) -> None:
+    _log(machine, 0o600)
+    _install(machine)
+    config = machine.root / _CONFIG[1:]
+    config.write_text(config.read_text().replace("mail_log: collected", "mail_log: 'off'"))
+    machine.enabled.discard(COLLECTOR)
+    _install(machine)
+
+    assert machine.enabled == {DAEMON}
+
+
+def test_what_was_collected_is_taken_away_and_what_others_put_there_stays(machine: Machine) -> None:
+    _log(machine, 0o600)
+    _install(machine)
+    folder = machine.root / "var/lib/mailswitch-evidence"
+    folder.mkdir(parents=True)
+    (folder / "batch-0123456789abcdef-1.json").touch()
+    _uninstall(machine)
+
+    assert not folder.exists()
+    assert machine.enabled == set()
+    folder.mkdir()
+    (folder / "notes").touch()
+    machine.enabled.add(COLLECTOR)
+    _uninstall(machine)
+    assert (folder / "notes").exists()
