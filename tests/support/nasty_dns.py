@@ -64,10 +64,8 @@ class NastyDNS:
         self.udp_queries: list[bytes] = []
         self.tcp_queries: list[bytes] = []
         self.sources: list[tuple[str, int]] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1] if port is None else port
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind(("127.0.0.1", self.port))
+        self._listener, self._udp = _bound(port)
+        self.port: int = self._udp.getsockname()[1]
         self._other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._waker, self._woken = socket.socketpair()
         self._selector = selectors.DefaultSelector()
@@ -129,6 +127,22 @@ class NastyDNS:
         if answer is not None:
             self._selector.unregister(connection)
             connection.shutdown(socket.SHUT_WR)
+
+
+def _bound(port: int | None) -> tuple[socket.socket, socket.socket]:
+    """Return a TCP and a UDP socket on one port; a free one is looked for until both can have it."""
+    while True:
+        listener = socket.create_server(("127.0.0.1", 0))
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            udp.bind(("127.0.0.1", listener.getsockname()[1] if port is None else port))
+        except OSError:
+            listener.close()
+            udp.close()
+            if port is not None:
+                raise
+        else:
+            return listener, udp
 
 
 def reply_to(
