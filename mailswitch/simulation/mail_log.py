@@ -8,7 +8,7 @@ from itertools import count
 
 from mailswitch.simulation.world import MailKind, WorldMail, WorldMailLog
 
-__all__ = ["mail_log_text"]
+__all__ = ["mail_log_text", "moments"]
 
 _QUIET = timedelta(hours=6)
 """How often something is logged while nobody writes, so that the log has no gap."""
@@ -19,24 +19,29 @@ _SERVER = "web"
 
 def mail_log_text(log: WorldMailLog, now: datetime) -> str:
     """Return the log up to ``now``: its own lines first, then what happened on each of the last days."""
-    moments = [
+    told = [
         (now - timedelta(days=days) + quiet * _QUIET, "postfix/anvil[1]: statistics: max connection rate 1/60s")
         for days in range(log.days, 0, -1)
         for quiet in range(int(timedelta(days=1) / _QUIET))
     ]
     queue_ids = (f"3E{number:010X}" for number in count(1))
     for mail in log.mail:
-        for day in range(mail.days):
-            for number in range(mail.number):
-                at = now - timedelta(days=day) - _LATEST - number * _BETWEEN
-                moments += [(at, text) for text in _lines(mail, queue_ids)]
-    told = "".join(f"{at.isoformat(timespec='microseconds')} {_SERVER} {text}\n" for at, text in _in_order(moments))
+        for at in moments(mail, now):
+            told += [(at, text) for text in _lines(mail, queue_ids)]
+    lines = "".join(f"{at.isoformat(timespec='microseconds')} {_SERVER} {text}\n" for at, text in _in_order(told))
     own = log.lines if not log.lines or log.lines.endswith("\n") else f"{log.lines}\n"
-    return own + told
+    return own + lines
 
 
-def _in_order(moments: list[tuple[datetime, str]]) -> list[tuple[datetime, str]]:
-    return sorted(moments, key=lambda moment: moment[0])  # stable, so that a message's lines keep their order
+def moments(mail: WorldMail, now: datetime) -> Iterator[datetime]:
+    """Yield when it happened, up to ``now``."""
+    for day in range(mail.days):
+        for number in range(mail.number):
+            yield now - timedelta(days=day) - _LATEST - number * _BETWEEN
+
+
+def _in_order(told: list[tuple[datetime, str]]) -> list[tuple[datetime, str]]:
+    return sorted(told, key=lambda moment: moment[0])  # stable, so that a message's lines keep their order
 
 
 def _lines(mail: WorldMail, queue_ids: Iterator[str]) -> Iterator[str]:

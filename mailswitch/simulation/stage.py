@@ -14,6 +14,7 @@ from typing import Self
 from mailswitch.core.errors import ConfigError
 from mailswitch.simulation.certificates import self_signed
 from mailswitch.simulation.mail_log import mail_log_text
+from mailswitch.simulation.mailboxes import write_mailboxes
 from mailswitch.simulation.plesk_executable import write_executable
 from mailswitch.simulation.plesk_xml import XmlApiServer
 from mailswitch.simulation.public_dns import Fault, PublicDNSServer, PublicRecords, overlay, parse_records
@@ -134,16 +135,22 @@ class Stage:
         state = PanelState.create(folder / "panel.db", server, secret_key=key, key_address="127.0.0.1")
         self._panels[server.name] = state
         log = _write_mail_log(folder / "maillog", server.mail_log)
+        mailboxes = write_mailboxes(folder / "mailnames", server.mail_log, datetime.now(UTC))
         if server.panel == "local":
             plesk = write_executable(folder / "plesk", state.path)
-            return PanelPlace(name=server.name, plesk=plesk, mail_log=log)
+            return PanelPlace(name=server.name, plesk=plesk, mail_log=log, mailboxes=mailboxes)
         identity = self_signed("Plesk", server.host_name.text)
         api = XmlApiServer(state, identity.write(folder / "panel.pem"), schemas=schemas)
         starting.callback(api.close)
         self._servers[server.name] = api
         key_file = _write_secret(self.directory / "keys" / f"{server.name}.key", key)
         return PanelPlace(
-            name=server.name, url=api.url, key_file=key_file, fingerprint=identity.fingerprint, mail_log=log
+            name=server.name,
+            url=api.url,
+            key_file=key_file,
+            fingerprint=identity.fingerprint,
+            mail_log=log,
+            mailboxes=mailboxes,
         )
 
     def _start_vantage(self, starting: ExitStack, vantage: WorldVantage) -> VantagePlace:

@@ -30,6 +30,7 @@ class PanelPlace:
     fingerprint: str | None = None
     plesk: Path | None = None
     mail_log: Path | None = None
+    mailboxes: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,8 @@ def _server(panel: PanelPlace) -> dict[str, Any]:
     # The log of the machine the simulation runs on is none of the simulated server's.
     mail_log: Any = "off" if panel.mail_log is None else {"paths": [str(panel.mail_log)]}
     server = {"name": panel.name, "mail_log": mail_log}
+    if panel.mailboxes is not None:
+        server["mailboxes"] = {"path": str(panel.mailboxes)}
     if panel.plesk is not None:
         return {**server, "panel": "local", "plesk": str(panel.plesk)}
     return {
