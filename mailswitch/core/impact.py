@@ -34,9 +34,11 @@ class Impact:
 def impact_of(case: Case, decision: Decision) -> Impact | None:
     """Return what a name's switch has cost; None where its mail is not known to live elsewhere, or without a log."""
     log, now = case.evidence, case.now
+    if not isinstance(log, MailLog):
+        return None
     is_gone = case.policy.action(case.domain, case.finding.route) is Action.TURN_OFF
     is_asked = is_log_asked(case.domain, case.finding.route, case.policy, case.history)
-    if not isinstance(log, MailLog) or not (is_gone and is_asked) or _READ_HERE & set(decision.holding):
+    if not (is_gone and is_asked) or _READ_HERE & set(decision.holding):
         return None
     beginning = min([(now - log.covers).date(), *(one.day for one in log.written)])
     left = case.history.last_seen_here

@@ -124,9 +124,11 @@ class Policy:
 
     def action(self, domain: HostedDomain, route: Route) -> Action:
         """Return what is wanted for ``route``; the most specific pattern that names the route wins."""
-        naming = {pattern: actions for pattern, actions in self.domain_actions if route in actions}
-        pattern = most_specific(tuple(naming), domain.name) if naming else None
-        wanted = self.actions.get(route, DEFAULT_ACTIONS[route]) if pattern is None else naming[pattern][route]
+        wanted = self.actions.get(route, DEFAULT_ACTIONS[route])
+        if self.domain_actions:
+            naming = {pattern: actions for pattern, actions in self.domain_actions if route in actions}
+            pattern = most_specific(tuple(naming), domain.name)
+            wanted = wanted if pattern is None else naming[pattern][route]
         if route in NEVER_TURNED_OFF and wanted is Action.TURN_OFF:
             return DEFAULT_ACTIONS[route]
         return wanted
