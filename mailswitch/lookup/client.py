@@ -124,10 +124,9 @@ class VantageClient:
             self._follow_ups.append(Inquiry(name, rdtype, wire_form(name), is_follow_up=True))
 
     def _finished(self, inquiry: Inquiry, reply: Reply) -> None:
-        if inquiry.tries:
-            self.queries += 1
-            self.failures += isinstance(reply, Unreliable)
+        self.queries += inquiry.tries > 0
         if isinstance(reply, Unreliable):
+            self.failures += inquiry.tries > 0
             self._cut_off += reply.is_cut_off
         question = inquiry.name, inquiry.rdtype
         self._heard[inquiry.rdtype][inquiry.name.text] = reply

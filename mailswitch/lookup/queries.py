@@ -24,10 +24,9 @@ __all__ = ["Entropy", "query_packet", "question", "wire_form"]
 _LETTERS = bytes(0x20 if chr(octet) in string.ascii_letters else 0 for octet in range(256))
 _LENGTHS = tuple(bytes((length,)) for length in range(64))
 _POOL_OCTETS = 4096
-_RECURSIVE = bytes.fromhex("0100 0001 0000 0000")
-"""The flags (RD), one question, no answer and no authority."""
-_NO_MORE = bytes(2)
-_ONE_MORE = bytes.fromhex("0001")
+_WITHOUT_EDNS = bytes.fromhex("0100 0001 0000 0000 0000")
+"""The flags (RD), one question, no answer, no authority and nothing additional."""
+_WITH_EDNS = bytes.fromhex("0100 0001 0000 0000 0001")
 _EDNS = bytes.fromhex("00 0029 04d0 00000000 0000")
 """An OPT record: version 0, a payload of 1232 octets, no options (RFC 6891 §6.1.2)."""
 
@@ -75,5 +74,5 @@ def question(name: bytes, rdtype: int) -> bytes:
 def query_packet(ident: int, asked: bytes, *, has_edns: bool) -> bytes:
     """Return a recursive query for one question section."""
     if has_edns:
-        return ident.to_bytes(2) + _RECURSIVE + _ONE_MORE + asked + _EDNS
-    return ident.to_bytes(2) + _RECURSIVE + _NO_MORE + asked
+        return ident.to_bytes(2) + _WITH_EDNS + asked + _EDNS
+    return ident.to_bytes(2) + _WITHOUT_EDNS + asked

@@ -104,9 +104,9 @@ class Window:
 
     def _fill(self, left: float) -> bool:
         """Send what is due and what there is room for, as fast as the pace allows; return whether more is to come."""
-        now = self._loop.time()
+        now, pace = self._loop.time(), self._standing.pace
         self._pause = _TICK_SECONDS
-        while not (wait := self._standing.pace.wait(now)):
+        while not (wait := pace.wait(now)):
             inquiry = self._due(now) if self._again else None
             if inquiry is None:
                 if len(self._open) >= self._limit:
