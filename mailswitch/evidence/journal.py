@@ -33,14 +33,14 @@ from mailswitch.evidence.places import Places
 from mailswitch.evidence.reading import LONGEST_LINE, Reading
 from mailswitch.evidence.stamps import StampReader
 
-__all__ = ["JournalLog", "JournalSettings"]
+__all__ = ["ENVIRONMENT", "FIELDS", "JournalLog", "JournalSettings", "mail_lines"]
 
 _KEPT = timedelta(days=31)
 _AT_ONCE = 2_000
 _LONGEST_ENTRY = 1 << 20
 _MOST_SAID = 300
-_FIELDS = "MESSAGE,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID,_UID"
-_ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
+FIELDS = "MESSAGE,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID,_UID"
+ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
 _FIRST_TENANT = 1_000
 """User numbers from here on belong to people and tenants (login.defs(5), ``UID_MIN``)."""
 _WEB_SERVERS = ("www-data", "apache", "nginx", "httpd", "www", "psaadm")
@@ -86,14 +86,14 @@ class JournalLog:
         """Feed what is new; return the last entry's cursor and what went wrong."""
         begin = f"--since=@{int((now - _KEPT).timestamp())}" if cursor is None else f"--cursor={cursor}"
         words = (
-            str(self._settings.journalctl), "--output=json", f"--output-fields={_FIELDS}", "--no-pager", "--quiet",
+            str(self._settings.journalctl), "--output=json", f"--output-fields={FIELDS}", "--no-pager", "--quiet",
             begin, "SYSLOG_FACILITY=2",
         )  # fmt: skip
         try:
             with (
                 tempfile.TemporaryFile() as said,
                 subprocess.Popen(
-                    words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=_ENVIRONMENT
+                    words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=ENVIRONMENT
                 ) as program,
             ):
                 late = threading.Event()
@@ -117,6 +117,18 @@ class JournalLog:
         if late.is_set():
             return cursor, "the journal is long and not read to its end yet"
         return cursor, f"the journal cannot be read: journalctl ended with {code}: {text}" if code else None
+
+
+def mail_lines(stream: Any, cursor: str | None) -> Iterator[tuple[bytes | None, str]]:
+    """Yield the entries behind ``cursor``, each as a line of a log with its own cursor.
+
+    The line is None where nobody of the mail system wrote the entry.
+    """
+    trusted = _trusted_users()
+    for octets in _whole(stream):
+        found = _entry(octets)
+        if found is not None and found["__CURSOR"] != cursor:
+            yield _line(found, trusted), found["__CURSOR"]
 
 
 def _fed(lines: Reading, stream: Iterable[bytes], cursor: str | None) -> str | None:

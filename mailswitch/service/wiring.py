@@ -15,6 +15,7 @@ from mailswitch.config.values import Authoritative
 from mailswitch.core.names import DomainName
 from mailswitch.core.providers import ProviderTable
 from mailswitch.evidence.follow import PostfixFates
+from mailswitch.evidence.follow_journal import JournalFates
 from mailswitch.evidence.mailbox_source import PleskMailboxes
 from mailswitch.evidence.mailboxes import MailboxSettings
 from mailswitch.ledger.health import inspect
@@ -231,7 +232,11 @@ def mail_houses_of(settings: Settings, *, only: str | None = None) -> tuple[Mail
 
 def fates_of(settings: Settings) -> dict[str, FateSource]:
     """Return, for each server whose mail log is on this machine, what follows messages in it."""
-    return {one.name: PostfixFates(one.mail_log.paths) for one in settings.servers if is_this_machine(one)}
+    return {
+        one.name: JournalFates() if one.mail_log.source == "journal" else PostfixFates(one.mail_log.paths)
+        for one in settings.servers
+        if is_this_machine(one)
+    }
 
 
 def panel_opener(settings: Settings, server: ServerSection) -> Callable[[], Panel]:
