@@ -268,18 +268,18 @@ def test_a_server_that_delegates_without_end_runs_out_of_name() -> None:
         labels = question_of(query).rstrip(".").split(".")
         depth = min(len(nasty.udp_queries), len(labels))
         zone = ".".join(labels[-depth:]) + "."
-        glue = "a.root.example. 60 IN A 127.0.0.1"
-        message = dns.message.from_wire(refer(query, zone, "a.root.example."))
-        name, ttl, rdclass, rdtype, rdata = glue.split()
-        message.additional.append(dns.rrset.from_text(name, int(ttl), rdclass, rdtype, rdata))
+        message = dns.message.from_wire(refer(query, zone, f"ns.{zone}"))
+        message.additional.append(dns.rrset.from_text(f"ns.{zone}", 60, "IN", "A", "127.0.0.1"))
         return [message.to_wire()]
 
-    name = ".".join("abcdefghijkl") + ".example"
     with NastyDNS(deeper) as nasty:
-        found, queries = reply(nasty, name)
+        short = reply(nasty, ".".join("abcdefghijkl") + ".example")
+        nasty.udp_queries.clear()
+        long = reply(nasty, ".".join(["a"] * 100) + ".example")
 
-    assert isinstance(found, Unreliable)
-    assert queries <= 14
+    assert isinstance(short[0], Unreliable)
+    assert short[1] <= 14
+    assert long == (Unreliable("it takes more than 60 queries to find its name servers"), 61)
 
 
 def test_name_servers_that_lead_to_ever_more_name_servers_are_given_up() -> None:
