@@ -23,7 +23,7 @@ HERE = f"{MOVED}. 3600 IN MX 10 mail.web01.example.\n"
 ROOT = ". 300 SOA a.root.example. admin.root.example. 1 3600 600 86400 120\n. 300 NS a.root.example.\n"
 HOSTS = "mail.web01.example. 3600 IN A 203.0.113.10\naspmx.l.google.com. 300 IN A 192.0.2.26\n"
 
-Serving = Callable[..., AbstractContextManager[None]]
+Serving = Callable[..., AbstractContextManager[Net]]
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ def serving(tmp_path: Path, play: Play) -> Serving:
     hints.write_text(net.hints, encoding="ascii")
 
     @contextmanager
-    def set_up(*said: str, authoritative: str = "prefer") -> Iterator[None]:
+    def set_up(*said: str, authoritative: str = "prefer") -> Iterator[Net]:
         play.edit_config("authoritative: 'off'", f"authoritative: {authoritative}\n  root_hints: {hints}")
         servers = [
             Server(numbers=(number,), zones={".": ROOT + HOSTS + records}) for number, records in enumerate(said, 1)
         ]
         with net.serving(servers):
-            yield
+            yield net
 
     return set_up
 
@@ -73,6 +73,15 @@ def test_the_domain_s_own_servers_are_a_vantage_in_explain_and_in_the_evidence(p
     assert play.writes() == [(MOVED, "off")]
     (change,) = play.json("history")["changes"]
     assert "authoritative" in [one["vantage"] for one in change["evidence"]["vantages"]]
+
+
+def test_a_name_server_may_be_this_very_machine(play: Play, serving: Serving) -> None:
+    with serving(ELSEWHERE, ELSEWHERE) as net:
+        ours = f"[{net.address(1)}, {net.address(2)}]"
+        play.edit_config("  mail_log: 'off'\n", f"  mail_log: 'off'\n  local: {{addresses: {ours}}}\n")
+        domain, last = opinion(play)
+
+    assert (domain["route"], last["route"]) == ("elsewhere", "elsewhere")
 
 
 @pytest.mark.parametrize("authoritative", ["prefer", "require"])
