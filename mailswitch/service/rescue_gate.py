@@ -9,7 +9,7 @@ from datetime import datetime
 from mailswitch.core.domain import HostedDomain, Kind, Switch, target_of
 from mailswitch.core.errors import ConfigError, InventoryError
 from mailswitch.core.history import confirmation_window, is_confirmed, needed_spread
-from mailswitch.core.ledger import DomainHistory
+from mailswitch.core.ledger import DomainHistory, Pause
 from mailswitch.core.names import DomainName
 from mailswitch.core.policy import Confirmation, Route
 from mailswitch.core.quorum import Finding
@@ -57,7 +57,7 @@ class Gate:
         history = reader.histories(self.server).get(name)
         pause = reader.pause()
         obstacles = [
-            None if pause is None else f"all changes are paused by {pause.by}: mailswitch resume lifts the pause",
+            None if pause is None else _about_pause(pause),
             _about_kind(self.domain),
             self._about_switch(),
             _about_route(finding),
@@ -118,6 +118,12 @@ def open_gate(setup: Setup, reader: LedgerReader, name: DomainName, servers: fro
     if not found:
         raise ConfigError(f"{name} is not hosted on this machine (asked: {asked})")
     raise ConfigError(f"{name} is hosted on several servers ({asked}): say which with --server")
+
+
+def _about_pause(pause: Pause) -> str:
+    """Say who paused; a ledger that was restored from an old backup, and forgot what was sent, is a pause too."""
+    why = f" ({pause.reason})" if pause.reason else ""
+    return f"all changes are paused by {pause.by}{why}: mailswitch resume lifts the pause"
 
 
 def _about_kind(domain: HostedDomain) -> str | None:

@@ -593,3 +593,17 @@ def test_what_arrives_is_what_was_there(desk: Desk, mta: Mta) -> None:
     found |= {sha256(attached(mail.content).replace(b"\r\n", b"\n")).digest() for mail in mta.taken}
     assert {sha256(content).digest() for content in (*contents, b"Subject: crlf\r\n\r\nhello\r\n")} <= found
     assert len(mta.taken) == 11
+
+
+def test_a_ledger_restored_from_an_old_backup_sends_nothing(desk: Desk, mta: Mta, tmp_path: Path) -> None:
+    """It forgot what was sent."""
+    _messages(desk, 1)
+    backup = (tmp_path / "ledger.db").read_bytes()
+    desk.send()
+    desk.look()
+    (tmp_path / "ledger.db").write_bytes(backup)
+
+    with pytest.raises(UnsafePlan, match=r"paused by mailswitch itself .*the ledger is not the one"):
+        desk.send()
+
+    assert len(mta.taken) == 1
