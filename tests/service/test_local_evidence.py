@@ -70,6 +70,20 @@ def test_a_filter_that_relays_back_is_held_with_its_network(tmp_path: Path) -> N
     assert report.alerts == ()
 
 
+def test_a_split_delivery_is_held_with_its_network(tmp_path: Path) -> None:
+    """The new provider hands the mail of some mailboxes on to this server, by ways of its own."""
+    log = _log(tmp_path)
+    _noise(log, days=8)
+    for days, host in ((3, 18), (2, 77), (1, 201)):
+        _mail(log, NOW - days * DAY, to="sales@moved.example", client=f"out{host}.provider.example[192.0.2.{host}]")
+    scene = _scene(tmp_path, log)
+
+    report = scene.dry_run()
+
+    assert _held(report) == (Guard.STILL_RECEIVING,)
+    assert _reason(report, "still-receiving").startswith("3 messages from 192.0.2.0/24 in 7 days, the last 1 d ago")
+
+
 def test_stray_spam_to_the_old_address_holds_nothing(tmp_path: Path) -> None:
     log = _log(tmp_path)
     _noise(log, days=8)
