@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
@@ -40,6 +41,7 @@ from mailswitch.core.names import DomainName, NamePattern
 from mailswitch.core.policy import Action, Limits, Mode, Policy, Route
 from mailswitch.core.providers import KnownExchange, ProviderKind, ProviderTable
 from mailswitch.core.route import ExchangeSeen, Opinion, Reason, opinion_of
+from mailswitch.core.skips import Skip, Skips
 from mailswitch.core.table import Verdict
 from tests.support.builders import NOW, a_case, a_domain, a_finding, a_history, a_vantage
 
@@ -176,26 +178,27 @@ def a_state(size: int) -> ServerState:
     return ServerState(server="web01", first_pass=NOW, last_pass=NOW - HOUR, inventory_size=size, smaller_since=None)
 
 
+NOWHERE = replace(IDENTITY, addresses=frozenset())
 NAT = (ServerAddress(address=address("10.0.0.5")), ServerAddress(address=address("10.0.0.6")))
 
 
 @pytest.mark.parametrize(
-    ("refusal", "code", "text"),
+    ("refuse", "code", "text"),
     [
         (
-            change_refusal("web01", Limits(), names=1000, planned=21, recent=0), "limits.changes",
+            lambda: change_refusal("web01", Limits(), names=1000, planned=21, recent=0), "limits.changes",
             "turning off 21 switches is more than limits.changes allows: 20",
         ),
         (
-            change_refusal("web01", Limits(changes=0), names=1000, planned=1, recent=2), "limits.changes",
+            lambda: change_refusal("web01", Limits(changes=0), names=1000, planned=1, recent=2), "limits.changes",
             "turning off 1 switch with 2 in the last 24 hours is more than limits.changes allows: 0",
         ),
         (
-            change_refusal("web01", Limits(), names=40, planned=5, recent=0), "limits.share",
+            lambda: change_refusal("web01", Limits(), names=40, planned=5, recent=0), "limits.share",
             "turning off 5 switches is more than limits.share allows: 4 (10% of 40 names, never less than 3)",
         ),
         (
-            unknown_refusal(
+            lambda: unknown_refusal(
                 "web01", Limits(), before=[(a_history(route=Route.HERE), Route.UNKNOWN)] * 2, vantages=(), now=NOW
             ),
             "limits.unknown_share",
@@ -203,7 +206,7 @@ NAT = (ServerAddress(address=address("10.0.0.5")), ServerAddress(address=address
             "vantages with mailswitch doctor",
         ),
         (
-            unknown_refusal(
+            lambda: unknown_refusal(
                 "web01", Limits(), before=(), vantages=[VantageFailures(name="a", queries=10, failures=3)], now=NOW
             ),
             "limits.unknown_share",
@@ -211,38 +214,45 @@ NAT = (ServerAddress(address=address("10.0.0.5")), ServerAddress(address=address
             "it with mailswitch doctor",
         ),
         (
-            inventory_refusal(an_inventory(0), a_state(100), NOW), "inventory-shrunk",
+            lambda: inventory_refusal(an_inventory(0), a_state(100), NOW), "inventory-shrunk",
             "the panel lists no names where it had 100; this is taken as normal after 24 hours (so far 0 s)",
         ),
         (
-            identity_refusal(an_inventory(1, *NAT), replace(IDENTITY, addresses=frozenset()), ()), "ours-incomplete",
+            lambda: identity_refusal(an_inventory(1, *NAT), NOWHERE, ()), "ours-incomplete",
             "10.0.0.5, 10.0.0.6 is private, the panel names no public address for it and no routable IPv4 address is "
             "known: add this server's public addresses to local.addresses",
         ),
         (
-            identity_refusal(an_inventory(5), IDENTITY, [(Switch.ON, Route.ELSEWHERE)] * 5), "ours-incomplete",
+            lambda: identity_refusal(an_inventory(5), IDENTITY, [(Switch.ON, Route.ELSEWHERE)] * 5), "ours-incomplete",
             "5 names are on and public DNS routes none of them to this server: its public addresses are probably "
             "missing; add them to local.addresses, or write local.confirmed: true if this is right",
         ),
     ],
 )  # fmt: skip
-def test_what_is_said_of_a_limit(refusal: Refusal | None, code: str, text: str) -> None:
-    assert refusal == Refusal(server="web01", code=code, text=text)
+def test_what_is_said_of_a_limit(refuse: Callable[[], Refusal | None], code: str, text: str) -> None:
+    assert refuse() == Refusal(server="web01", code=code, text=text)
 
 
 def test_a_private_address_whose_nat_address_is_private_too_is_no_address() -> None:
     mapped = ServerAddress(address=address("10.0.0.5"), public=address("203.0.113.10"))
     mapped_to_nothing = ServerAddress(address=address("10.0.0.5"), public=address("192.168.1.1"))
-    nowhere = replace(IDENTITY, addresses=frozenset())
 
-    assert identity_refusal(an_inventory(1, mapped), nowhere, ()) is None
-    assert identity_refusal(an_inventory(1, mapped_to_nothing), nowhere, ()) is not None
+    assert identity_refusal(an_inventory(1, mapped), NOWHERE, ()) is None
+    assert identity_refusal(an_inventory(1, mapped_to_nothing), NOWHERE, ()) is not None
 
 
 def test_a_shrunk_server_was_looked_at_all_the_same() -> None:
     state = next_server_state(an_inventory(1), a_state(100), NOW)
 
     assert (state.last_pass, state.smaller_since, state.inventory_size) == (NOW, NOW, 100)
+
+
+def test_time_that_the_clock_skipped_makes_no_smaller_size_normal() -> None:
+    state = replace(a_state(100), smaller_since=NOW - 2 * DAY)
+    skipped = Skips((Skip(to=NOW - HOUR, span=47 * HOUR),))
+
+    assert next_server_state(an_inventory(1), state, NOW).inventory_size == 1
+    assert next_server_state(an_inventory(1), state, NOW, skipped).inventory_size == 100
 
 
 # ---- Decisions
@@ -283,11 +293,16 @@ def test_what_is_said_where_nobody_agreed_afresh() -> None:
     case = a_case(OFF, a_finding(Route.HERE, is_sighting=False), history=OURS)
 
     assert decide(case).verdict is Verdict.KEEP
-    assert reasons(case)["unconfirmed"] == "no quorum of vantages agreed afresh in this pass"
+    assert reasons(case) == {
+        "here": case.finding.because,
+        "unconfirmed": "no quorum of vantages agreed afresh in this pass",
+        "route-changed": "the route was elsewhere when mailswitch turned it off",
+    }
 
 
-def test_what_is_said_of_names_that_are_not_managed() -> None:
-    found = reasons(a_case(a_domain(switch=Switch.NOT_CONFIGURED)))
+@pytest.mark.parametrize("route", [Route.HERE, Route.ELSEWHERE, Route.PARKED])
+def test_what_is_said_of_names_that_are_not_managed(route: Route) -> None:
+    found = reasons(a_case(a_domain(switch=Switch.NOT_CONFIGURED), a_finding(route)))
 
     assert found["not-managed"] == "mail is not configured for this name in Plesk, which is never touched"
 
