@@ -37,9 +37,13 @@ def server_impact(server: ServerReport) -> ServerImpact | None:
 
 
 def impact_lines(report: PassReport) -> tuple[str, ...]:
-    """Return each server's impact for people, the server named where there are several; nothing where there is none."""
+    """Return each server's impact for people, the server named where there are several; nothing where there is none.
+
+    A report about a part tells of the names in it, and not of the server.
+    """
     has_servers = len(report.servers) > 1
-    told = [(server.name, _sentence(found)) for server in report.servers if (found := server_impact(server))]
+    whose = "for these names this server" if report.is_partial else "this server"
+    told = [(server.name, _sentence(found, whose)) for server in report.servers if (found := server_impact(server))]
     return tuple(
         f"{name}: {sentence}" if has_servers else f"{sentence[0].upper()}{sentence[1:]}"
         for name, sentence in told
@@ -47,10 +51,10 @@ def impact_lines(report: PassReport) -> tuple[str, ...]:
     )
 
 
-def _sentence(impact: ServerImpact) -> str | None:
+def _sentence(impact: ServerImpact, whose: str) -> str | None:
     if not impact.messages:
         return None
-    told = f"this server mis-delivered {counted(impact.messages, 'message')} in 30 days"
+    told = f"{whose} mis-delivered {counted(impact.messages, 'message')} in 30 days"
     if not impact.stopped:
         return told
     switches = "this switch" if impact.switches == 1 else f"these {impact.switches} switches"

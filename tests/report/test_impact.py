@@ -77,6 +77,12 @@ def test_what_a_limit_stops_is_not_stopped() -> None:
     assert found == ServerImpact(messages=594, stopped=0, switches=0)
 
 
+def test_a_report_about_some_names_tells_of_these_only() -> None:
+    (line,) = impact_lines(a_report(a_server(HELD), is_partial=True))
+
+    assert line == "For these names this server mis-delivered 15 messages in 30 days"
+
+
 @pytest.mark.parametrize("entry", [an_entry(), costing("a.example", 0)])
 def test_nothing_is_said_where_nothing_was_lost(entry: DomainReport) -> None:
     assert impact_lines(a_report(a_server(entry))) == ()
