@@ -17,8 +17,8 @@ import dns.rdatatype
 from mailswitch.core.mx import AUTHORITATIVE, HostAnswer, Observation, Vantage, VantageCount
 from mailswitch.core.names import DomainName
 from mailswitch.lookup.authority import Authority, AuthoritySettings
-from mailswitch.lookup.opinions import Answer, Meanings, Opinions
-from mailswitch.lookup.replies import host_answer
+from mailswitch.lookup.opinions import Meanings, Opinions
+from mailswitch.lookup.replies import Reply, host_answer
 from mailswitch.lookup.survey import VantageView
 from mailswitch.lookup.sweep import VantageSweep
 from mailswitch.lookup.vantages import Timing
@@ -81,7 +81,7 @@ class LastOpinionSweep:
         opinions = Opinions(self._vantage, meanings, self._hosts.__getitem__)
         return {name: opinions.observation(name, answer) for name, answer in answers.items()}
 
-    async def _answer(self, name: DomainName) -> Answer:
+    async def _answer(self, name: DomainName) -> tuple[Reply, datetime]:
         return await self._authority.ask(name, dns.rdatatype.MX), self._now()
 
     async def _ask_host(self, host: DomainName) -> None:
