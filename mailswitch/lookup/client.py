@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import dns.rdatatype
@@ -16,7 +17,7 @@ from mailswitch.lookup.fast_codec import FastCodec
 from mailswitch.lookup.inquiry import Inquiry
 from mailswitch.lookup.pacing import Standing
 from mailswitch.lookup.queries import wire_form
-from mailswitch.lookup.replies import Reply, Unfinished, Unreliable
+from mailswitch.lookup.replies import Answer, Reply, Unfinished, Unreliable
 from mailswitch.lookup.streams import Streams
 from mailswitch.lookup.vantages import Codec, Timing, VantageSettings
 from mailswitch.lookup.window import Window
@@ -42,11 +43,18 @@ class _Chase:
 class VantageClient:
     """Asks one vantage, each question once: an answer already heard, or on its way, is given again.
 
-    ``remaining`` tells the seconds left until the sweep's deadline. Used within one event loop, one batch at a time.
+    ``remaining`` tells the seconds left until the sweep's deadline, ``now`` aware UTC moments. Used within one event
+    loop, one batch at a time.
     """
 
     def __init__(
-        self, settings: VantageSettings, timing: Timing, remaining: Callable[[], float], codec: Codec = Codec.FAST
+        self,
+        settings: VantageSettings,
+        timing: Timing,
+        remaining: Callable[[], float],
+        codec: Codec = Codec.FAST,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
         self._timing = timing
@@ -54,7 +62,11 @@ class VantageClient:
         self._codec = FastCodec() if codec is Codec.FAST else None
         self._standing = Standing(timing.rate)
         self._streams = Streams(settings, timing.timeout.total_seconds(), self._standing.stray)
-        self._heard = defaultdict[int, dict[str, Reply | None]](dict)
+        self._now = now
+        self._at: datetime | None = None
+        self._answers: dict[int, Answer] = {}
+        """What was answered at this moment, by the replies' identity."""
+        self._heard = defaultdict[int, dict[str, Answer | None]](dict)
         """By type and the name's text, whose hash costs nothing; None while the question is under way."""
         self._waiting = defaultdict[Question, list[_Chase]](list)
         """Who waits for a question that somebody else asked, or for the end of a chain."""
@@ -80,6 +92,32 @@ class VantageClient:
     def traffic(self) -> Traffic:
         """How its packets have fared, what was passed over by kind included."""
         return replace(self._standing.traffic(), cut_off=self._cut_off)
+
+    def has_answered(self, name: DomainName, rdtype: dns.rdatatype.RdataType) -> bool:
+        """Whether there is an answer to a question."""
+        return self._heard[rdtype].get(name.text) is not None
+
+    def answered(self, name: DomainName, rdtype: dns.rdatatype.RdataType) -> Answer:
+        """Return what was answered to a question, whose chain has been followed to its end.
+
+        Raises:
+            KeyError: there is no answer.
+        """
+        answer = self._heard[rdtype][name.text]
+        if answer is None:
+            raise KeyError(name.text)
+        return answer
+
+    def moment(self) -> datetime:
+        """Return the time, the same until the event loop comes round: many answers arrive together."""
+        if self._at is None:
+            self._at = self._now()
+            asyncio.get_running_loop().call_soon(self._pass_on)
+        return self._at
+
+    def _pass_on(self) -> None:
+        self._at = None
+        self._answers.clear()
 
     async def ask_all(self, questions: Iterable[Question], tell: Callable[[Question, Reply], None]) -> None:
         """Ask for MX, A or AAAA of names, and follow CNAME chains to their ends; ``tell`` each answer as it comes."""
@@ -114,9 +152,9 @@ class VantageClient:
         """Go on with ``chase`` when the answer to ``question`` is known; ask if nobody did."""
         name, rdtype = question
         heard = self._heard[rdtype]
-        reply = heard.get(name.text)
-        if reply is not None:
-            self._go_on(chase, reply)
+        answer = heard.get(name.text)
+        if answer is not None:
+            self._go_on(chase, answer[0])
             return
         self._waiting[question].append(chase)
         if name.text not in heard:
@@ -129,7 +167,7 @@ class VantageClient:
             self.failures += inquiry.tries > 0
             self._cut_off += reply.is_cut_off
         question = inquiry.name, inquiry.rdtype
-        self._heard[inquiry.rdtype][inquiry.name.text] = reply
+        self._keep(question, reply)
         if isinstance(reply, Unfinished) and not inquiry.is_follow_up:
             self._go_on(_Chase(question), reply)
         elif not inquiry.is_follow_up:
@@ -137,6 +175,14 @@ class VantageClient:
         if self._waiting:
             for chase in self._waiting.pop(question, ()):
                 self._go_on(chase, reply)
+
+    def _keep(self, question: Question, reply: Reply) -> None:
+        """Keep an answer; equal ones that come together are one value."""
+        at = self.moment()
+        answer = self._answers.get(id(reply))
+        if answer is None:
+            answer = self._answers[id(reply)] = reply, at
+        self._heard[question[1]][question[0].text] = answer
 
     def _go_on(self, chase: _Chase, reply: Reply) -> None:
         """Tell the answer, or ask for the end of its chain."""
@@ -149,6 +195,8 @@ class VantageClient:
         if isinstance(reply, Unfinished) and chase.hops == _MAX_HOPS:
             reply = Unreliable(f"the CNAME chain has no end after {_MAX_HOPS} more questions")
         if not isinstance(reply, Unfinished):
+            if chase.hops:
+                self._keep(chase.question, reply)
             self._tell(chase.question, reply)
             return
         chase.hops, chase.canonical, chase.ttl = chase.hops + 1, reply.canonical, reply.ttl

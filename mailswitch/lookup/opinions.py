@@ -7,7 +7,7 @@ and time that a sweep over many names would take.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from mailswitch.core.mx import (
     MX,
@@ -22,12 +22,9 @@ from mailswitch.core.mx import (
     Vantage,
 )
 from mailswitch.core.names import DomainName
-from mailswitch.lookup.replies import Found, Reply, Unreliable, mx_answer
+from mailswitch.lookup.replies import Answer, Found, Reply, Unreliable, mx_answer
 
-__all__ = ["Answer", "Meanings", "Opinions"]
-
-Answer = tuple[Reply, datetime]
-"""A reply to an MX question, and when it came."""
+__all__ = ["Meanings", "Opinions"]
 
 _Hosts = tuple[tuple[DomainName, HostAnswer], ...]
 

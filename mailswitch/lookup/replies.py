@@ -11,7 +11,7 @@ Facts:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 
 from mailswitch.core.mx import (
@@ -32,6 +32,7 @@ from mailswitch.core.names import DomainName
 
 __all__ = [
     "Again",
+    "Answer",
     "Found",
     "NotThere",
     "Nothing",
@@ -97,6 +98,9 @@ class Unreliable:
 
 
 Reply = Found | Nothing | NotThere | Unfinished | Unreliable
+
+Answer = tuple[Reply, datetime]
+"""A reply, and when it came."""
 
 
 def mx_answer(reply: Reply) -> MXAnswer:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -31,8 +31,8 @@ from mailswitch.core.mx import (
 from mailswitch.core.names import DomainName
 from mailswitch.lookup.client import Question, VantageClient
 from mailswitch.lookup.memory import SweepMemory
-from mailswitch.lookup.opinions import Answer, Meanings, Opinions
-from mailswitch.lookup.replies import Reply, host_answer
+from mailswitch.lookup.opinions import Meanings, Opinions
+from mailswitch.lookup.replies import Answer, Reply, host_answer
 from mailswitch.lookup.vantages import Codec, Timing, VantageSettings
 
 __all__ = ["VantageSweep"]
@@ -60,16 +60,12 @@ class VantageSweep:
     ) -> None:
         self._memory = memory
         self._vantages = tuple(each.vantage for each in settings)
-        self._clients = tuple(VantageClient(each, timing, remaining, codec) for each in settings)
-        self._now = now
+        self._clients = tuple(VantageClient(each, timing, remaining, codec, now=now) for each in settings)
         self._runner = runner
         self._rotation = rotation
         self._progress = progress
         self._finished = 0
-        self._at: datetime | None = None
         self._meanings = Meanings()
-        self._mx: tuple[dict[str, Answer], ...] = tuple({} for _ in settings)
-        """What each vantage answered about names, by their text, whose hash costs nothing."""
         self._hosts: dict[tuple[int, DomainName], HostAnswer] = {}
         self._shared: dict[DomainName, HostAnswer] = {}
         self._remembered: set[tuple[int, DomainName]] = set()
@@ -108,49 +104,50 @@ class VantageSweep:
     ) -> dict[DomainName, Observation]:
         recalled = {name: known for name in names if name in old and (known := self._memory.mx(name))} if old else {}
         asked = [name for name in names if name not in recalled] if recalled else names
-        chosen = {name: self._choice(name) for name in asked}
+        wanted = self._by_vantage((name, self._choice(name)) for name in asked)
         for _ in recalled:
             self._tell()
-        await self._ask_mx(self._by_vantage(chosen.items()), self._tell)
-        fresh = partial(self._fresh, chosen)
-        hosts = self._meanings.hosts(chain(fresh(), ((name, answer) for name, (_, answer) in recalled.items())))
-        anew = self._meanings.hosts((name, answer) for name, answer in fresh() if name not in old) if old else hosts
-        await self._ask_shared(hosts, frozenset(hosts.keys() - anew.keys()))
-        found = self._observations(chosen, fresh(), is_remembered=False)
-        if recalled:
-            indices = {name: index for name, (index, _) in recalled.items()}
-            answers = ((name, answer) for name, (_, answer) in recalled.items())
-            found |= self._observations(indices, answers, is_remembered=True)
-        for name in old & chosen.keys() if self._shared_remembered else ():
+        await self._ask_mx(wanted, self._tell)
+        remembered_ones = ((name, answer) for name, (_, answer) in recalled.items())
+        hosts = self._meanings.hosts(chain(self._answers(wanted), remembered_ones))
+        if old:
+            anew = self._meanings.hosts((name, answer) for name, answer in self._answers(wanted) if name not in old)
+            await self._ask_shared(hosts, frozenset(hosts.keys() - anew.keys()))
+        else:
+            await self._ask_shared(hosts, old)
+        fresh, remembered = (self._opinions(is_remembered=each) for each in (False, True))
+        found: dict[DomainName, Observation] = {}
+        for opinions, client, its in zip(fresh, self._clients, wanted, strict=True):
+            found.update((name, opinions.observation(name, client.answered(name, dns.rdatatype.MX))) for name in its)
+        for name, (index, answer) in recalled.items():
+            found[name] = remembered[index].observation(name, answer)
+        for name in old.intersection(asked) if self._shared_remembered else ():
             if not self._shared_remembered.isdisjoint(host for host, _ in found[name].hosts):
                 found[name] = replace(found[name], is_remembered=True)
         return found
 
-    def _fresh(self, chosen: Mapping[DomainName, int]) -> Iterator[tuple[DomainName, Answer]]:
-        """Yield what the vantages chosen for names answered in this sweep."""
-        for name, index in chosen.items():
-            yield name, self._mx[index][name.text]
+    def _answers(self, wanted: Sequence[Sequence[DomainName]]) -> Iterator[tuple[DomainName, Answer]]:
+        """Return what each vantage answered about the MX of its names."""
+        return chain.from_iterable(map(_answers, self._clients, wanted))
 
-    def _observations(
-        self, chosen: Mapping[DomainName, int], answers: Iterable[tuple[DomainName, Answer]], *, is_remembered: bool
-    ) -> dict[DomainName, Observation]:
-        """Return one observation for each name, of the vantage chosen for it."""
-        opinions = [
+    def _opinions(self, *, is_remembered: bool) -> list[Opinions]:
+        """Return the makers of each vantage's observations, with the hosts that all of them share."""
+        return [
             Opinions(vantage, self._meanings, self._shared.__getitem__, is_remembered=is_remembered)
             for vantage in self._vantages
         ]
-        return {name: opinions[chosen[name]].observation(name, answer) for name, answer in answers}
 
     async def _all_opinions(self, names: Sequence[DomainName]) -> dict[DomainName, tuple[Observation, ...]]:
         await self._ask_mx([names] * len(self._vantages))
-        await self._ask_hosts(
-            [tuple(self._meanings.hosts((name, heard[name.text]) for name in names)) for heard in self._mx]
-        )
+        await self._ask_hosts([tuple(self._meanings.hosts(_answers(each, names))) for each in self._clients])
         opinions = [
-            (Opinions(vantage, self._meanings, self._own(index)), self._mx[index])
+            (Opinions(vantage, self._meanings, self._own(index)), self._clients[index])
             for index, vantage in enumerate(self._vantages)
         ]
-        return {name: tuple(each.observation(name, heard[name.text]) for each, heard in opinions) for name in names}
+        return {
+            name: tuple(each.observation(name, client.answered(name, dns.rdatatype.MX)) for each, client in opinions)
+            for name in names
+        }
 
     def _own(self, index: int) -> Callable[[DomainName], HostAnswer]:
         """What this very vantage said about hosts."""
@@ -160,26 +157,18 @@ class VantageSweep:
         """Ask each vantage for the MX of its names."""
 
         def take(index: int, question: Question, reply: Reply) -> None:
-            at = self._moment()
-            self._mx[index][question[0].text] = reply, at
-            if self._memory.is_kept:
-                self._memory.learn(index, *question, reply, at)
+            self._learn(index, question, reply)
             tell()
 
         missing = [
-            [name for name in names if name.text not in heard] for names, heard in zip(wanted, self._mx, strict=True)
+            [name for name in names if not client.has_answered(name, dns.rdatatype.MX)]
+            for names, client in zip(wanted, self._clients, strict=True)
         ]
         await self._spread(missing, (dns.rdatatype.MX,), take)
 
-    def _moment(self) -> datetime:
-        """Return the time, the same until the event loop comes round: many answers arrive together."""
-        if self._at is None:
-            self._at = self._now()
-            asyncio.get_running_loop().call_soon(self._pass_on)
-        return self._at
-
-    def _pass_on(self) -> None:
-        self._at = None
+    def _learn(self, index: int, question: Question, reply: Reply) -> None:
+        if self._memory.is_kept:
+            self._memory.learn(index, *question, reply, self._clients[index].moment())
 
     async def _ask_hosts(
         self, wanted: Sequence[Sequence[DomainName]], old: frozenset[DomainName] = frozenset()
@@ -189,22 +178,24 @@ class VantageSweep:
             [host for host in hosts if (at, host) not in self._hosts or self._is_stale((at, host), old)]
             for at, hosts in enumerate(wanted)
         ]
-        replies: dict[tuple[int, Question], Reply] = {}
+        remembered: dict[tuple[int, Question], Reply] = {}
         for index, hosts in enumerate(missing):
             for host in hosts:
                 known = self._memory.host(index, host) if host in old else {}
-                replies.update(((index, (host, rdtype)), reply) for rdtype, reply in known.items())
+                remembered.update(((index, (host, rdtype)), reply) for rdtype, reply in known.items())
                 (self._remembered.add if known else self._remembered.discard)((index, host))
-
-        def take(index: int, question: Question, reply: Reply) -> None:
-            replies[index, question] = reply
-            self._memory.learn(index, *question, reply, self._moment())
-
-        await self._spread(missing, _HOST_TYPES, take, frozenset(replies))
-        for index, hosts in enumerate(missing):
+        await self._spread(missing, _HOST_TYPES, self._learn, remembered.keys())
+        made: dict[tuple[Reply, Reply], HostAnswer] = {}
+        for index, (hosts, client) in enumerate(zip(missing, self._clients, strict=True)):
             for host in hosts:
-                a, aaaa = (replies[index, (host, rdtype)] for rdtype in _HOST_TYPES)
-                self._hosts[index, host] = host_answer(a, aaaa)
+                a, aaaa = (
+                    remembered.get((index, (host, rdtype))) or client.answered(host, rdtype)[0]
+                    for rdtype in _HOST_TYPES
+                )
+                answer = made.get((a, aaaa))
+                if answer is None:
+                    answer = made[a, aaaa] = host_answer(a, aaaa)
+                self._hosts[index, host] = answer
 
     def _is_stale(self, key: tuple[int, DomainName], old: frozenset[DomainName]) -> bool:
         """Whether what is known of a host is from memory and has to be asked for."""
@@ -260,6 +251,10 @@ class VantageSweep:
         self._finished += 1
         if self._progress is not None:
             self._progress(self._finished)
+
+
+def _answers(client: VantageClient, names: Iterable[DomainName]) -> Iterator[tuple[DomainName, Answer]]:
+    return ((name, client.answered(name, dns.rdatatype.MX)) for name in names)
 
 
 def _completeness(answer: HostAnswer) -> int:
