@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+import socket
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from datetime import timedelta
 from random import Random
 
@@ -295,6 +298,26 @@ def test_name_servers_that_lead_to_ever_more_name_servers_are_given_up() -> None
 
     assert isinstance(found, Unreliable)
     assert queries <= 60
+
+
+def test_where_no_packet_comes_back_a_sweep_soon_gives_up_instead_of_waiting_for_each_name() -> None:
+    names = [DomainName(f"n{number}.tld{number % 5}") for number in range(500)]
+    with ExitStack() as silent:
+        port, network = 20_000 + secrets.randbelow(12_000), f"127.53.{secrets.randbelow(256)}"
+        hints = {DomainName(f"s{number}.root.example"): (address(f"{network}.{number}"),) for number in range(1, 14)}
+        for (place,) in hints.values():
+            silent.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind((str(place), port))
+
+        async def asked() -> tuple[list[Reply], int]:
+            timing = Timing(timeout=timedelta(seconds=0.05), rate=None)
+            authority = Authority(AuthoritySettings(hints=hints, port=port), timing, lambda: 60.0)
+            replies = await asyncio.gather(*(authority.ask(name, dns.rdatatype.MX) for name in names))
+            return list(replies), authority.queries
+
+        replies, queries = asyncio.run(asked())
+
+    assert all("no name server of . answers" in str(each) for each in replies)
+    assert queries <= 5 * 5
 
 
 class Hostile:
