@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from mailswitch.core.alerts import alerts_of
+from mailswitch.core.alerts import alerts_of, gravest_first, why_refused
+from mailswitch.core.decide import REFUSED_HERE
 from mailswitch.core.domain import Inventory, Platform, Switch
 from mailswitch.core.ledger import Claim, Guard
 from mailswitch.core.limits import Refusal, VantageFailures
@@ -202,3 +203,36 @@ def test_a_failing_vantage_that_nobody_missed_and_a_name_unknown_for_itself_are_
 
     assert incomplete(dead, entries=(an_entry(),)) == []
     assert incomplete(sound, entries=(an_unknown("a.example"),)) == []
+
+
+def refused(name: str, verdict: Verdict = Verdict.TURN_ON) -> DomainReport:
+    reasons = (
+        Reason(code="elsewhere", text="MX mx.example"),
+        Reason(code=REFUSED_HERE, text="3 messages refused here"),
+    )
+    return an_entry(
+        domain=a_domain(name, switch=Switch.OFF),
+        decision=a_decision(verdict, reasons=reasons),
+        history=a_history(claim=Claim.OURS, claim_route=Route.ELSEWHERE),
+    )
+
+
+@pytest.mark.parametrize("verdict", [Verdict.TURN_ON, Verdict.KEEP])
+def test_names_whose_mail_is_refused_come_before_all_else(verdict: Verdict) -> None:
+    refusal = Refusal(server="web01", code="limits.share", text="too many")
+
+    found = alerts(re_enabled("a.example"), refused("z.example", verdict), refusal=refusal)
+
+    assert codes(found)[:2] == ["refused-here", "limits.share"]
+    assert (found[0].name, found[0].text) == (DomainName("z.example"), "3 messages refused here")
+
+
+def test_of_several_servers_those_whose_mail_is_refused_come_first_and_the_rest_stays_in_order() -> None:
+    one, two = alerts(re_enabled("a.example")), alerts(refused("z.example", Verdict.KEEP))
+
+    assert codes(gravest_first((*one, *two, *one))) == ["refused-here", "re-enabled", "re-enabled"]
+
+
+def test_why_mail_is_refused_is_told_by_what_shows_it() -> None:
+    assert why_refused(refused("a.example")) == "its mail is still sent here and refused"
+    assert why_refused(off_by_us(verdict=Verdict.TURN_ON)) == "mail is routed here again and refused"
