@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mailswitch.config.root_hints import hints_fault, hints_from, read_hints, shipped_hints
+from mailswitch.config.root_hints import RootHints, hints_fault, hints_from, read_hints, shipped_hints
 from mailswitch.core.errors import ConfigError
 from mailswitch.core.mx import address, is_routable
 from mailswitch.core.names import DomainName
@@ -82,3 +85,17 @@ def test_files_that_are_no_hints_are_told(tmp_path: Path) -> None:
     ]
     with pytest.raises(ConfigError, match="larger than"):
         read_hints(large)
+
+
+WORDS = st.sampled_from(
+    [".", "a.example.", "NS", "A", "aaaa", "IN", "60", "192.0.2.1", "::1", ";", "\n", " ", "\t", "é", "²"]
+)
+
+
+@given(st.lists(WORDS | st.text(max_size=3), max_size=30))
+def test_whatever_a_file_holds_is_hints_or_a_problem(words: list[str]) -> None:
+    found: RootHints = {}
+    with suppress(ValueError):
+        found = hints_from(" ".join(words))
+
+    assert all(found.values())
