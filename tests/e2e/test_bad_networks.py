@@ -140,7 +140,7 @@ def test_a_sweep_ends_with_its_deadline_and_says_what_is_missing(play: Play) -> 
     with between(play, **everywhere(silent())):
         document = play.json("report")
 
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 10  # without it six tries of a second each, twice
     assert {entry["route"] for entry in play.names(document).values()} == {"unknown"}
     (text,) = [alert["text"] for alert in document["alerts"] if alert["code"] == "lookups-incomplete"]
     assert "had no time any more: dns.deadline, dns.rate" in text
