@@ -219,6 +219,7 @@ def test_the_paper_has_the_table_the_sum_and_the_remarks() -> None:
         remarks=("d: 6 messages were refused",),
         when="2026-11-23",
         took_seconds=300,
+        machine="2 cores, load 0.4",
         versions=("Postfix 3.7.11",),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import signal
 import sys
@@ -45,7 +46,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="script/mail-proof")
     parser.add_argument("folder", type=Path)
     parser.add_argument("program", type=Path)
-    parser.add_argument("--only", action="append", default=[], metavar="LETTER")
+    letters = [one.letter for one in SCENARIOS]
+    parser.add_argument("--only", action="append", default=[], choices=letters, metavar="SCENARIO")
     parser.add_argument("--write", type=Path, metavar="FILE")
     given = parser.parse_args()
     # The first process of a namespace is not ended by a signal that it does not await.
@@ -97,6 +99,7 @@ def _printed(theatre: Theatre, chosen: Sequence[Scenario], seconds: float) -> st
             remarks=tuple(theatre.remarks),
             when=f"{datetime.now(UTC):%Y-%m-%d}",
             took_seconds=round(seconds),
+            machine=f"{os.cpu_count()} cores, load {os.getloadavg()[1]:.1f}",
             versions=tuple(_version(theatre.lab.plesk, name, command) for name, command in _VERSIONS),
         )
     )

@@ -24,6 +24,8 @@ class Printed:
     remarks: tuple[str, ...]
     when: str
     took_seconds: int
+    machine: str
+    """How many cores it had, and how busy they were."""
     versions: tuple[str, ...]
 
 
@@ -43,6 +45,7 @@ def paper(printed: Printed) -> str:
         titles="\n".join(f"- **{letter}**: {title}" for letter, title in printed.titles.items()),
         when=printed.when,
         seconds=printed.took_seconds,
+        machine=printed.machine,
         versions=", ".join(printed.versions),
     )
 
