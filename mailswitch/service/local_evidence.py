@@ -27,11 +27,11 @@ from mailswitch.core.senders import LOG_SPAN
 from mailswitch.core.words import duration
 from mailswitch.service.ports import Ledger, LedgerReader
 
-__all__ = ["LocalEvidence", "MailLogSource", "UnreadLog", "look_into_log"]
+__all__ = ["SILENCE", "LocalEvidence", "MailLogSource", "UnreadLog", "look_into_log", "mail_log"]
 
 COUNTS_KEPT = timedelta(days=400)
 """How far back co-tenants' messages are counted together; the ledger keeps no day longer."""
-_SILENCE = timedelta(days=1)
+SILENCE = timedelta(days=1)
 """A log whose newest line is older speaks of the past only: nobody writes it any more, or its writer is stuck."""
 
 
@@ -91,7 +91,7 @@ class LocalEvidence:
         if silence is not None or reading is None:
             return NoEvidence(silence or "no mail log is read")
         recorded = self.reader.mail_counts(self.server, domain.name, since=(self.now - COUNTS_KEPT).date())
-        log = _mail_log((*recorded, *self.unrecorded.get(domain.name, ())), reading, self.now)
+        log = mail_log((*recorded, *self.unrecorded.get(domain.name, ())), reading, self.now)
         return replace(log, logins=self._logins(domain.name)) if self.is_thorough else log
 
     def _logins(self, name: DomainName) -> tuple[LoginCount, ...]:
@@ -120,10 +120,11 @@ class LocalEvidence:
         if reading is None:
             return "no mail log is read"
         age = self.now - reading.until
-        return f"the newest line of the mail log is {duration(age)} old" if age > _SILENCE else None
+        return f"the newest line of the mail log is {duration(age)} old" if age > SILENCE else None
 
 
-def _mail_log(counts: Iterable[MailCount], reading: LogReading, now: datetime) -> MailLog:
+def mail_log(counts: Iterable[MailCount], reading: LogReading, now: datetime) -> MailLog:
+    """Return what a name's counts say, as decisions take it."""
     recently = now.date() - LOG_SPAN
     outside: list[Deliveries] = []
     refused: list[Deliveries] = []

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from mailswitch.core.domain import HostedDomain, Kind, Switch
+from mailswitch.core.evidence import LogReading
 from mailswitch.core.ledger import Claim, DomainHistory, Outcome, ServerPass
 from mailswitch.core.names import DomainName
 from mailswitch.core.policy import Mode, Policy, Route
 from mailswitch.core.reports import ServerError
+from mailswitch.core.senders import LOG_SPAN, refused_here
 from mailswitch.core.table import is_ground_for_turning_on
 from mailswitch.core.words import counted
 from mailswitch.report.status import ServerStatus, Status
+from mailswitch.service.local_evidence import SILENCE, mail_log
 from mailswitch.service.ports import LedgerReader
 from mailswitch.service.setup import ManagedServer, Setup
 
@@ -34,6 +37,7 @@ def status_of(setup: Setup, *, stale_after: timedelta) -> Status:
     try:
         passes = {one.server: one for one in reader.last_passes()}
         owned = {one.name: _owned(reader, one) for one in setup.servers}
+        refused = {one.name: _refused(reader, one, owned[one.name], now) for one in setup.servers}
         unsettled = reader.unsettled()
         known = {one.name for one in setup.servers}
         lost = sorted({change.server for change in unsettled} - known)
@@ -45,10 +49,10 @@ def status_of(setup: Setup, *, stale_after: timedelta) -> Status:
             paused=reader.pause(),
             next_pass=_next_pass(setup, reader, known),
             unsettled=len(unsettled),
-            refused_mail=tuple(name for one in setup.servers for name in _refused(one, owned[one.name])),
+            refused_mail=tuple(name for names in refused.values() for name in names),
             problems=(
                 *(f"a change on {name} is not settled, and {name} is no longer in the configuration" for name in lost),
-                *_held_back(setup, reader, passes, owned),
+                *_held_back(setup, reader, passes, owned, refused),
             ),
             warnings=_unwatched(setup.mode, sum(len(histories) for histories in owned.values())),
         )
@@ -78,13 +82,31 @@ def _owned(reader: LedgerReader, server: ManagedServer) -> list[tuple[str, Domai
     return sorted((name.text, one) for name, one in histories.items() if one.claim is Claim.OURS and not one.gone_since)
 
 
-def _refused(server: ManagedServer, owned: list[tuple[str, DomainHistory]]) -> list[str]:
-    """Return the names that we turned off and whose mail is routed here again: it is being refused."""
+def _refused(
+    reader: LedgerReader, server: ManagedServer, owned: list[tuple[str, DomainHistory]], now: datetime
+) -> list[str]:
+    """Return the names that we turned off and whose mail is routed here again, or sent here all the same: refused."""
+    reading = reader.mail_reading(server.name)
     return [
         f"{name} ({server.name})"
         for name, history in owned
-        if history.route is not None and _is_ground(server.policy, name, history.route)
+        if (history.route is not None and _is_ground(server.policy, name, history.route))
+        or (reading is not None and _is_still_sent(reader, server, name, history, log=reading, now=now))
     ]
+
+
+def _is_still_sent(
+    reader: LedgerReader, server: ManagedServer, name: str, history: DomainHistory, *, log: LogReading, now: datetime
+) -> bool:
+    """Whether the server's own mail log is a ground to turn a name on again, as far as it is in the ledger."""
+    domain = DomainName(name)
+    if domain in server.policy.never_local or not domain.is_host_name or now - log.until > SILENCE:
+        return False
+    counts = reader.mail_counts(server.name, domain, since=(now - LOG_SPAN).date())
+    turned = reader.changes(change_id=history.claim_change) if counts and history.claim_change is not None else ()
+    turned_off = turned[0].finished_at if turned else None
+    found = refused_here(mail_log(counts, log, now), history, now, turned_off=turned_off)
+    return found is not None and found.is_ground_for_turning_on
 
 
 def _is_ground(policy: Policy, name: str, route: Route) -> bool:
@@ -97,8 +119,9 @@ def _held_back(
     reader: LedgerReader,
     passes: Mapping[str, ServerPass],
     owned: Mapping[str, list[tuple[str, DomainHistory]]],
+    refused: Mapping[str, list[str]],
 ) -> Iterator[str]:
-    """Tell of turn-ons the last pass could not make and the routes do not show: for an alias, or for refused mail."""
+    """Tell of turn-ons the last pass could not make and the routes do not show: an alias needs them."""
     for one in setup.servers:
         last = passes.get(one.name)
         if last is None:
@@ -106,9 +129,9 @@ def _held_back(
         counts = dict(last.counts)
         since = reader.changes(server=one.name, since=last.finished)
         made = sum(1 for change in since if change.switch_to is Switch.ON and change.outcome is Outcome.DONE)
-        left = counts.get("turn_on", 0) - counts.get("done", 0) - made - len(_refused(one, owned[one.name]))
+        left = counts.get("turn_on", 0) - counts.get("done", 0) - made - len(refused[one.name])
         if left > 0 and len(owned[one.name]) >= left:
-            names = counted(left, "name that an alias or a sender needs is", "names that aliases or senders need are")
+            names = counted(left, "name that an alias needs is", "names that aliases need are")
             yield f"{one.name}: {names} still off by mailswitch: mailswitch report shows them"
 
 

@@ -14,6 +14,7 @@ from mailswitch.core.policy import Mode
 from mailswitch.core.providers import KnownExchange, ProviderKind, ProviderTable
 from mailswitch.core.reports import PassReport
 from mailswitch.evidence.source import MailLogSettings, PostfixLogs
+from mailswitch.service.status import status_of
 from tests.support.builders import NOW
 from tests.support.mail_logs import line, message, write
 from tests.support.ports import Scene, entries_of, outcomes_of
@@ -158,6 +159,19 @@ def test_mode_report_turns_nothing_on_and_says_so(town: Town) -> None:
     assert report.alerts[1].text == (
         "mailswitch turned it off, its mail is still sent here and refused: turn it on with once --apply"
     )
+
+
+def test_status_names_what_is_refused_while_something_stops_it(town: Town) -> None:
+    town.scene.mode = Mode.REPORT
+    town.days_of_refusals(2)
+    before = status_of(town.scene.setup, stale_after=10 * DAY)
+    town.days_of_refusals(1)
+    stopped = status_of(town.scene.setup, stale_after=10 * DAY)
+    town.scene.once(is_enforcing=True)
+    after = status_of(town.scene.setup, stale_after=10 * DAY)
+
+    assert (before.refused_mail, stopped.refused_mail, after.refused_mail) == ((), ("moved.example (web01)",), ())
+    assert (stopped.is_healthy, stopped.problems, after.problems) == (False, (), ())
 
 
 def test_a_pause_turns_nothing_on_and_says_so(town: Town) -> None:
