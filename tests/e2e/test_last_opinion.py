@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.real_dns import Net, Server
-from tests.support.worlds import Play, Staged, a_world
+from tests.support.worlds import AT_ONCE, Play, Staged, a_world
 
 pytestmark = [pytest.mark.dns_servers, pytest.mark.root]
 
@@ -27,8 +27,13 @@ Serving = Callable[..., AbstractContextManager[Net]]
 
 
 @pytest.fixture
-def play(staged: Staged) -> Play:
-    return staged(a_world())
+def world() -> str:
+    return a_world()
+
+
+@pytest.fixture
+def play(staged: Staged, world: str) -> Play:
+    return staged(world)
 
 
 @pytest.fixture
@@ -134,6 +139,26 @@ def test_where_their_word_is_required_nothing_is_turned_off_without_it(
     assert domain["route"] == "unknown"
     assert "not confirmed as required (authoritative: no answer about MX: " in out
     assert play.writes() == []
+
+
+def failing(*vantages: str) -> str:
+    """Return a world in which these of three vantages cannot answer for the name: its signatures may be broken."""
+    lines = "".join(
+        f"  - {{name: {name}, faults: {{{MOVED}: SERVFAIL}}}}\n" if name in vantages else f"  - {{name: {name}}}\n"
+        for name in "abc"
+    )
+    return a_world(tail=AT_ONCE.replace("}}", "}, limits: {unknown_share: 100%}}")) + "vantages:\n" + lines
+
+
+@pytest.mark.parametrize(("world", "writes"), [(failing("a", "b"), [(MOVED, "off")]), (failing("a", "b", "c"), [])])
+def test_they_count_as_one_of_the_quorum_and_are_none_alone(
+    play: Play, serving: Serving, writes: list[tuple[str, str]]
+) -> None:
+    with serving(ELSEWHERE, ELSEWHERE):
+        for _ in "abc":  # each has its turn to be asked first
+            play.ok("once", "--apply")
+
+    assert play.writes() == writes
 
 
 def test_what_comes_back_is_turned_on_whatever_they_say(play: Play, serving: Serving) -> None:
