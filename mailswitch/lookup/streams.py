@@ -107,7 +107,10 @@ class Streams:
 
     def _with_room(self, now: float) -> Connection | None:
         """Return the connection for the next question: the least busy of those that do well, or another one."""
-        usable = [one for one in self._connections if one.is_open(self._quota) and not one.is_idle(now)]
+        for one in self._connections:
+            if one.is_idle(now):
+                one.end(None)
+        usable = [one for one in self._connections if one.is_open(self._quota)]
         well = [one for one in usable if not one.lags(now, self._patience / 2)]
         best = min(well, key=lambda one: len(one.waiting), default=None)
         if (best is None or len(best.waiting) >= _CROWD) and len(self._connections) < MAX_CONNECTIONS:

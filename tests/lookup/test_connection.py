@@ -46,6 +46,31 @@ def test_no_octets_make_it_raise_or_give_more_than_came(octets: bytes) -> None:
     assert sum(len(message) + 2 for message in taken([octets])) <= len(octets)
 
 
+def test_a_connection_is_idle_when_nothing_is_open_and_nothing_was_asked_for_two_seconds() -> None:
+    async def run() -> list[bool]:
+        connection = Connection(lambda connection, message: None, SETTINGS, 0.0)
+        idle = [connection.is_idle(1.9), connection.is_idle(2.1)]
+        connection.ask(b"\0\7".ljust(12, b"\0"), 5.0)
+        idle.append(connection.is_idle(60.0))
+        connection.waiting.clear()
+        return [*idle, connection.is_idle(6.9), connection.is_idle(7.1)]
+
+    assert asyncio.run(run()) == [False, True, False, False, True]
+
+
+def test_a_connection_lags_when_nothing_was_answered_since_the_oldest_open_question() -> None:
+    async def run() -> list[bool]:
+        connection = Connection(lambda connection, message: None, SETTINGS, 0.0)
+        lags = [connection.lags(99.0, 3.0)]
+        connection.ask(b"\0\7".ljust(12, b"\0"), 5.0)
+        connection.ask(b"\0\10".ljust(12, b"\0"), 7.0)
+        lags += [connection.lags(7.9, 3.0), connection.lags(8.1, 3.0)]
+        del connection.waiting[7]
+        return [*lags, connection.lags(9.9, 3.0), connection.lags(10.1, 3.0)]
+
+    assert asyncio.run(run()) == [False, False, True, False, True]
+
+
 @pytest.mark.parametrize(
     ("reason", "told"),
     [
