@@ -66,7 +66,7 @@ def finding_of(opinions: Sequence[Opinion], *, tendency: Tendency, quorum: int) 
     if not definite:
         return _unknown(opinions, _silences(opinions) or "no vantage was asked")
     by_route = _by_route(definite)
-    agreed = [route for route, group in by_route.items() if _operators(group) >= quorum]
+    agreed = [route for route, group in by_route.items() if _is_quorum(group, quorum)]
     if len(agreed) > 1:
         # Mail is being refused: of two quorums the one that turns on again wins, here before gateway.
         grounds = [route for route in agreed if tendency(route) is Verdict.TURN_ON]
@@ -128,7 +128,7 @@ def _found(
         route=route,
         because=group[0].because,
         vantages=len(group),
-        is_sighting=_operators([opinion for opinion in group if not opinion.is_remembered]) >= quorum,
+        is_sighting=_is_quorum([opinion for opinion in group if not opinion.is_remembered], quorum),
         is_seen_here=any(opinion.is_here for opinion in opinions),
         provider=None if None in providers else " + ".join(named),
         exchanges=_merged(group),
@@ -166,6 +166,10 @@ def _merged(group: Sequence[Opinion]) -> tuple[ExchangeSeen, ...]:
         )
         for (preference, exchange), found in sorted(addresses.items(), key=lambda entry: entry[0])
     )
+
+
+def _is_quorum(group: Sequence[Opinion], quorum: int) -> bool:
+    return len(group) >= quorum and _operators(group) >= quorum
 
 
 def _operators(group: Sequence[Opinion]) -> int:

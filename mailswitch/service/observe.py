@@ -14,7 +14,7 @@ from mailswitch.core.errors import InventoryError
 from mailswitch.core.judge import needs_every_opinion, tendency
 from mailswitch.core.ledger import DomainHistory
 from mailswitch.core.limits import Refusal, VantageFailures
-from mailswitch.core.mx import Address, Addresses, Observation
+from mailswitch.core.mx import Address, Addresses, Observation, Published
 from mailswitch.core.names import DomainName
 from mailswitch.core.providers import ProviderTable
 from mailswitch.core.quorum import Finding, finding_of, unasked
@@ -182,12 +182,24 @@ class _Subject:
     doubt: Refusal | None
     opinions: dict[DomainName, tuple[Observation, Opinion]] = field(default_factory=dict)
     """The last opinion of each name with what it was made of: first opinions are asked for again and again."""
+    shared: dict[tuple[int, int, bool], tuple[Observation, Opinion]] = field(default_factory=dict)
+    """Opinions about records that several names publish, with one of the observations that they are made of."""
 
     def opinion(self, seen: Observation, providers: ProviderTable) -> Opinion:
         """Return the route of one observation, as this server sees it."""
         known = self.opinions.get(seen.name)
         if known is None or known[0] is not seen:
-            known = self.opinions[seen.name] = seen, opinion_of(seen, self.identity, providers)
+            known = self.opinions[seen.name] = seen, self._made(seen, providers)
+        return known[1]
+
+    def _made(self, seen: Observation, providers: ProviderTable) -> Opinion:
+        """Make an opinion; names with the very same answers have the same, which never speaks of the name then."""
+        if not isinstance(seen.mx, Published):
+            return opinion_of(seen, self.identity, providers)
+        key = id(seen.mx), id(seen.hosts), seen.is_remembered
+        known = self.shared.get(key)
+        if known is None or known[0].vantage is not seen.vantage:
+            known = self.shared[key] = seen, opinion_of(seen, self.identity, providers)
         return known[1]
 
     def asked_anew(self) -> Iterable[DomainName]:

@@ -297,6 +297,14 @@ def test_this_server_anywhere_in_any_rrset_is_never_turned_off(observations: lis
         assert not decision.is_on_review
 
 
+@given(observations=views())
+def test_an_opinion_about_published_records_is_the_same_whatever_the_name(observations: list[Observation]) -> None:
+    for one in observations:
+        if isinstance(one.mx, Published):
+            other = replace(one, name=DomainName("other.example"))
+            assert opinion_of(one, IDENTITY, NOBODY) == opinion_of(other, IDENTITY, NOBODY)
+
+
 @given(observations=views(most=1))
 def test_one_vantage_alone_never_turns_anything_off(observations: list[Observation]) -> None:
     assert not _is_off(_judged(observations))
