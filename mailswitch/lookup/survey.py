@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ from mailswitch.lookup.sweep import VantageSweep
 from mailswitch.lookup.vantages import Codec, Timing, VantageSettings
 
 __all__ = ["VantageView", "open_public_view"]
+
+_RARE_COLLECTIONS = (50_000, 50, 1_000)
+"""Objects made before the youngest are looked through, such looks before one at the older ones, and such before all."""
 
 
 class VantageView:
@@ -54,7 +58,7 @@ class VantageView:
         end = self._monotonic() + self._timing.deadline.total_seconds()
         keys = [each.key for each in self._settings]
         memory = SweepMemory(self._memory, keys, now=self._now, is_kept=is_kept)
-        with asyncio.Runner() as runner:
+        with _rare_collections(), asyncio.Runner() as runner:
             yield VantageSweep(
                 settings=self._settings,
                 timing=self._timing,
@@ -88,3 +92,18 @@ def open_public_view(
     if not vantages:
         raise ResolverError("public DNS cannot be asked: no vantage is configured; add one under dns.vantages")
     return VantageView(vantages, timing, codec=codec, now=now, monotonic=monotonic, memory=memory)
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for garbage rarely, and among what is young only.
+
+    What a sweep makes has no cycles and stays until its end: to look through hundreds of thousands of answers again and
+    again took a quarter of the time of all else.
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(*_RARE_COLLECTIONS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 import zlib
 from collections import Counter
@@ -367,3 +368,18 @@ def test_questions_under_way_at_a_vantage_are_bounded() -> None:
         elapsed = time.monotonic() - began
 
     assert elapsed >= 3 * timing.timeout.total_seconds() * 0.9
+
+
+def test_garbage_is_looked_for_rarely_in_a_sweep_and_as_before_after_it() -> None:
+    usual, during = gc.get_threshold(), list[int]()
+
+    def end_a_sweep(public: Public) -> None:
+        with public.view.sweep(rotation=0):
+            during.append(gc.get_threshold()[0])
+            raise KeyError("ended")
+
+    with a_public_dns() as public, pytest.raises(KeyError, match="ended"):
+        end_a_sweep(public)
+
+    assert during[0] > usual[0]
+    assert gc.get_threshold() == usual
