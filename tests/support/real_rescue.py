@@ -10,7 +10,9 @@ import base64
 import json
 import os
 import signal
+import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -41,6 +43,23 @@ class _RealTime(Hourglass):
     def sleep(self, seconds: float) -> None:
         super().sleep(seconds)
         time.sleep(seconds / 10)
+
+
+def _log_to(path: Path) -> None:
+    """Be the machine's syslog daemon: write what comes to /dev/log in the classic form."""
+    receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    Path("/dev/log").unlink(missing_ok=True)
+    receiver.bind("/dev/log")
+    Path("/dev/log").chmod(0o666)
+    path.touch()
+
+    def receive() -> None:
+        with path.open("a", encoding="utf-8", buffering=1) as log:
+            while True:
+                text = receiver.recv(65_536).decode("utf-8", "replace").rstrip("\n\0").partition(">")[2]
+                log.write(f"{text[:15]} web01 {text[16:]}\n")
+
+    threading.Thread(target=receive, daemon=True).start()
 
 
 def _reply(command: str) -> str | None:
@@ -104,6 +123,7 @@ def _killed(root: Path, log: Path, remote: Mta, stage: str) -> dict[str, object]
 
     ended = _in_child(send)
     # Postfix notices a connection's end, and delivers, in its own time.
+    real_mail._until("the connection's end", lambda: _has_noticed(log))
     time.sleep(1)
     again = _desk_again(folder, log)
     result = again.send()
@@ -115,6 +135,11 @@ def _killed(root: Path, log: Path, remote: Mta, stage: str) -> dict[str, object]
         "perhaps": len(result.perhaps),
         "stopped": result.stopped,
     }
+
+
+def _has_noticed(log: Path) -> bool:
+    text = log.read_text(encoding="utf-8")
+    return text.count("]: connect from") == text.count("]: disconnect from")
 
 
 def _desk_again(folder: Path, log: Path) -> Desk:
@@ -139,7 +164,7 @@ def main(folder: Path) -> None:
     main_file = folder / "etc" / "main.cf"
     text = main_file.read_text(encoding="ascii")
     main_file.write_text(text.replace("virtual_mailbox_domains = moved.example, ", "virtual_mailbox_domains = "))
-    real_mail.Syslog(folder / "maillog")
+    _log_to(folder / "maillog")
     real_mail._run("postfix", "start")
     real_mail._until("postfix", lambda: real_mail._is_listening("127.0.0.1", _PORT))
     remote = Mta(folder / "remote.log", host=real_mail.REMOTE, port=2526)
