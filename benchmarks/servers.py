@@ -49,6 +49,7 @@ server:
   so-rcvbuf: 4m
   so-sndbuf: 4m
   minimal-responses: yes
+  rrset-roundrobin: no
 remote-control:
   control-enable: no
 auth-zone:
