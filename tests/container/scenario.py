@@ -103,6 +103,7 @@ class Scenario(Installing, Leaving):
         names = MOVED[:10]
         restarts = int(self.box.show("NRestarts"))
         self._apply_slowly(names, interrupt_after=3)
+        until("it is between an intent and its outcome", self._is_stopped_in_a_change, seconds=60)
         self.box.signal_daemon("KILL")
         self.check(self._open_intents() == 1, "killed between an intent and its outcome")
         self.check(len(self.written()) < len(names), f"killed after {len(self.written())} of {len(names)} writes")
@@ -161,6 +162,14 @@ class Scenario(Installing, Leaving):
         self.check(True, "after a reboot the service is ready again and has made its pass")
         self.check_each_changed_once(MOVED)
         self.check(self.panel.violations() == (), "the panel saw no request that is not allowed")
+
+    def _is_stopped_in_a_change(self) -> bool:
+        """Stop the daemon, and let it go on unless that was in the middle of a change."""
+        self.box.signal_daemon("STOP")
+        if self._open_intents() == 1:
+            return True
+        self.box.signal_daemon("CONT")
+        return False
 
     def _open_intents(self) -> int:
         """Count the intents without an outcome as they lie on the disk at this moment, before anybody settles them."""
