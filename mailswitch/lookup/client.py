@@ -178,10 +178,9 @@ class VantageClient:
 
     def _keep(self, question: Question, reply: Reply) -> None:
         """Keep an answer; equal ones that come together are one value."""
-        at = self.moment()
         answer = self._answers.get(id(reply))
         if answer is None:
-            answer = self._answers[id(reply)] = reply, at
+            answer = self._answers[id(reply)] = reply, self.moment()
         self._heard[question[1]][question[0].text] = answer
 
     def _go_on(self, chase: _Chase, reply: Reply) -> None:

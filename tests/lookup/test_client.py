@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 
 import dns.flags
@@ -496,3 +496,32 @@ def test_a_vantage_that_comes_back_is_asked_again() -> None:
         replies = asyncio.run(ask_in_turn(client(server, SHORT)))
 
     assert [type(reply) for reply in replies] == [Nothing] * 10
+
+
+def test_an_answer_is_kept_with_the_end_of_its_chain_and_the_time_it_came() -> None:
+    hops = {"moved.example.": "b.example."}
+    moment = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+    with NastyDNS(chain_of(hops, "mx.other.example.")) as server:
+        asking = VantageClient(server.settings(), PATIENT, lambda: 30.0, *_codec, now=lambda: moment)
+        reply = asked(asking)
+
+    assert isinstance(reply, Found)
+    assert reply.canonical == (DomainName("b.example"),)
+    assert asking.answered(NAME, dns.rdatatype.MX) == (reply, moment)
+    assert asking.has_answered(DomainName("b.example"), dns.rdatatype.MX)
+    assert not asking.has_answered(NAME, dns.rdatatype.A)
+    with pytest.raises(KeyError):
+        asking.answered(NAME, dns.rdatatype.A)
+
+
+def test_equal_answers_that_come_together_are_kept_as_one_value() -> None:
+    names = some_names(*range(20))
+    with NastyDNS(lambda query: [reply_to(query, authority=(SOA,))]) as server:
+        asking = client(server)
+        asyncio.run(replies_to(asking, names))
+
+    kept = [asking.answered(name, dns.rdatatype.MX) for name in names]
+    assert {type(reply) for reply, _ in kept} == {Nothing}
+    assert all(at.tzinfo is UTC for _, at in kept)
+    assert len({id(answer) for answer in kept}) <= len({(id(reply), at) for reply, at in kept})
