@@ -17,7 +17,7 @@ from typing import Any
 from tests.e2e.lab.hosts import Host, is_listening
 from tests.e2e.lab.waiting import until
 
-__all__ = ["MAIL_LOG", "Postfix", "mailbox_settings", "queued", "shifted", "start_all"]
+__all__ = ["MAILBOXES", "MAIL_LOG", "Postfix", "mailbox_settings", "make_store", "queued", "shifted", "start_all"]
 
 MAIL_LOG = "/var/log/maillog"
 MAILBOXES = "/var/vmail"
@@ -122,10 +122,6 @@ class Postfix:
     def log(self) -> str:
         """Return the end of its log."""
         return self.host.file(MAIL_LOG).read_text(errors="replace")[-4000:]
-
-    def flush(self) -> None:
-        """Try everything that waits again now."""
-        self.host.run("postqueue", "-f")
 
 
 def mailbox_settings(names: Iterable[str], users: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:

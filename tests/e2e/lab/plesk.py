@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from mailswitch.core.domain import Switch
 from mailswitch.simulation.state import PanelState
-from tests.e2e.lab.hosts import Host, is_listening
+from tests.e2e.lab.hosts import Host
 from tests.e2e.lab.mta import Postfix
 from tests.e2e.lab.waiting import until
 
@@ -173,8 +173,3 @@ def start_dovecot(host: Host) -> None:
         ),
         told=lambda: host.log("dovecot").read_text(errors="replace")[-2000:],
     )
-
-
-def takes_submission(host: Host) -> bool:
-    """Whether customers can hand in mail."""
-    return is_listening(host.address, 587)

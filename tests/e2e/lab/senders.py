@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import smtplib
 from email.message import EmailMessage
+from enum import StrEnum
+from typing import assert_never
 
 from tests.e2e.lab import places
 from tests.e2e.lab.lab import Lab
 from tests.e2e.lab.mailboxes import ID_FIELD
 from tests.e2e.lab.tally import Sent
 
-__all__ = ["ALL", "INSIDE", "OUTSIDE", "SUBMISSION", "WEB_FORM", "send"]
+__all__ = ["ALL", "INSIDE", "OUTSIDE", "WEB_FORM", "Way", "send"]
 
-WEB_FORM, SUBMISSION, OUTSIDE = "web form", "submission", "outside"
-INSIDE = (WEB_FORM, SUBMISSION)
-"""A co-tenant's ways to send."""
-ALL = (*INSIDE, OUTSIDE)
+
+class Way(StrEnum):
+    """How a message is handed in."""
+
+    WEB_FORM = "web form"
+    SUBMISSION = "submission"
+    OUTSIDE = "outside"
+
+
+WEB_FORM, OUTSIDE = Way.WEB_FORM, Way.OUTSIDE
+INSIDE = (Way.WEB_FORM, Way.SUBMISSION)
+"""A co-tenant's ways."""
+ALL = tuple(Way)
 
 _WEB_USER = 33
 _SUBMISSION_PORT = 587
@@ -24,21 +35,21 @@ _SUBMISSION_PORT = 587
 def send(lab: Lab, message: Sent) -> None:
     """Hand in one message the way its sender does.
 
-    A refusal at the door is the sender's to know of, as a mail program shows it: here it is written down as a bounce
-    by the mail server, which takes everything that a customer who is logged in hands in.
+    Raises:
+        smtplib.SMTPException, OSError: it was not taken at the door, as a mail program shows at once.
     """
-    match message.sender:
-        case "web form":
+    match Way(message.sender):
+        case Way.WEB_FORM:
             user = [f"--reuid={_WEB_USER}", f"--regid={_WEB_USER}", "--clear-groups"]
             sender = f"info@{places.COTENANT}"
             lab.plesk.run("setpriv", *user, "--", "sendmail", "-t", "-f", sender, given=_text(message, sender))
-        case "submission":
+        case Way.SUBMISSION:
             _submit(lab, message)
-        case "outside":
+        case Way.OUTSIDE:
             sender = f"info@{places.OUTSIDER}"
             lab.hosts[places.SENDER].run("sendmail", "-t", "-f", sender, given=_text(message, sender))
-        case way:
-            raise ValueError(way)
+        case _ as never:
+            assert_never(never)
 
 
 def _text(message: Sent, sender: str) -> str:

@@ -18,7 +18,7 @@ from tests.e2e.lab.panel import WRITES
 from tests.e2e.lab.places import HERE, PLESK, PROVIDER, mx
 from tests.e2e.lab.play import Play
 from tests.e2e.lab.scenario import AT_PROVIDER, Scenario
-from tests.e2e.lab.senders import ALL, OUTSIDE, send
+from tests.e2e.lab.senders import ALL, OUTSIDE, Way, send
 from tests.e2e.lab.tally import Sent
 from tests.e2e.lab.timeline import Change, Course, Streamed, judged
 from tests.e2e.lab.waiting import Broken, until
@@ -74,7 +74,7 @@ class _Stream:
 
     # ---- senders
 
-    def _send(self, way: str) -> None:
+    def _send(self, way: Way) -> None:
         for name in cycle(_DOMAINS):
             if self._ending.wait(_PAUSE_SECONDS):
                 return
