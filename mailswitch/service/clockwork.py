@@ -103,6 +103,10 @@ class Clockwork:
             self._next_word(timedelta(seconds=min(left, 1.0)))
         self._daemon.end()
         has_ended = not self._daemon.is_busy
+        # A round under way would look for its job in vain once the scheduler is shut down, and end in a traceback:
+        # no other begins, and listing the jobs waits for the lock under which this one runs.
+        self._scheduler.pause()
+        self._scheduler.get_jobs()
         self._scheduler.shutdown(wait=has_ended)
         return has_ended
 
