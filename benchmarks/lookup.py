@@ -122,8 +122,9 @@ class _Bench:
 
     def report(self) -> str:
         """Return the table, with what stands above and below it."""
-        many = f"{self._chosen.many_repetitions} of {self._chosen.many:,}" if self._chosen.many else "none of more"
-        scale = f"{self._chosen.names:,} names, {self._chosen.repetitions} repetitions, {many}"
+        scale = f"{self._chosen.names:,} names, {self._chosen.repetitions} repetitions"
+        if "many" not in self._chosen.without:
+            scale += f", {self._chosen.many_repetitions} of {self._chosen.many:,}"
         lines = sorted(self.lines, key=lambda line: int(line.number[1:]))
         return "\n".join(
             [
