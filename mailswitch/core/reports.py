@@ -32,6 +32,9 @@ __all__ = [
 ]
 
 
+_NOT_ASKED = NoEvidence("the mail log was not asked")
+
+
 class DomainOutcome(StrEnum):
     """What became of a planned change in a pass that applies."""
 
@@ -53,7 +56,7 @@ class DomainReport:
     error: str | None = None
     impact: Impact | None = None
     """What the server's own mail log tells of messages that went into its abandoned mailboxes."""
-    evidence: Evidence = NoEvidence("the mail log was not asked")
+    evidence: Evidence = _NOT_ASKED
     """What the server's own mail log shows of the name."""
 
 
