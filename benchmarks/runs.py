@@ -19,6 +19,7 @@ import dns.resolver
 from mailswitch.core.names import DomainName
 from mailswitch.lookup.client import Question, VantageClient
 from mailswitch.lookup.replies import Reply, Unreliable
+from mailswitch.lookup.survey import rare_collections
 from mailswitch.lookup.vantages import Codec, Timing, VantageSettings
 
 __all__ = ["THREADS", "TIMING", "Run", "Survey", "by_engine", "by_survey", "by_threads", "vantage"]
@@ -84,7 +85,8 @@ def by_engine(port: int, names: Sequence[DomainName], codec: Codec = Codec.FAST,
 
     client = VantageClient(vantage(port), timing, lambda: _LONGEST, codec)
     began, cpu_began = time.perf_counter(), time.process_time()
-    asyncio.run(client.ask_all(((name, dns.rdatatype.MX) for name in names), take))
+    with rare_collections():
+        asyncio.run(client.ask_all(((name, dns.rdatatype.MX) for name in names), take))
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu_began
     unresolved = len(names) - len(replies) + sum(isinstance(reply, Unreliable) for reply in replies)
     return Run(

@@ -15,7 +15,7 @@ from mailswitch.lookup.memory import AnswerMemory, SweepMemory
 from mailswitch.lookup.sweep import VantageSweep
 from mailswitch.lookup.vantages import Codec, Timing, VantageSettings
 
-__all__ = ["VantageView", "open_public_view"]
+__all__ = ["VantageView", "open_public_view", "rare_collections"]
 
 _RARE_COLLECTIONS = (50_000, 50, 1_000)
 """Objects made before the youngest are looked through, such looks before one at the older ones, and such before all."""
@@ -58,7 +58,7 @@ class VantageView:
         end = self._monotonic() + self._timing.deadline.total_seconds()
         keys = [each.key for each in self._settings]
         memory = SweepMemory(self._memory, keys, now=self._now, is_kept=is_kept)
-        with _rare_collections(), asyncio.Runner() as runner:
+        with rare_collections(), asyncio.Runner() as runner:
             yield VantageSweep(
                 settings=self._settings,
                 timing=self._timing,
@@ -95,7 +95,7 @@ def open_public_view(
 
 
 @contextmanager
-def _rare_collections() -> Iterator[None]:
+def rare_collections() -> Iterator[None]:
     """Look for garbage rarely, and among what is young only.
 
     What a sweep makes has no cycles and stays until its end: to look through hundreds of thousands of answers again and
