@@ -71,7 +71,7 @@ def explain_json(explanation: Explanation) -> str:
             "approval": None
             if explanation.approval is None
             else approval_fields(explanation.approval, now=explanation.now),
-            "usage": usage_fields(entry, explanation.web, explanation.now),
+            "usage": usage_fields(entry, explanation.pointing, explanation.now),
             "changes": [change_fields(change) for change in explanation.changes],
             "next": list(explanation.next_steps),
         },
@@ -135,7 +135,7 @@ def print_explain(explanation: Explanation, stream: TextIO, *, is_terminal: bool
     _remembered(page, explanation.entry.history)
     _said(page, explanation)
     page.section("What this server knows of its mail")
-    page.rows(usage_rows(explanation.entry, explanation.web, explanation.now))
+    page.rows(usage_rows(explanation.entry, explanation.pointing, explanation.now))
     if explanation.changes:
         page.section("Changes")
         page.rows(change_row(change) for change in explanation.changes)

@@ -15,7 +15,7 @@ from mailswitch.core.policy import Mode
 from mailswitch.core.reports import DomainReport
 from mailswitch.core.table import Verdict
 from mailswitch.report.next_steps import next_steps
-from mailswitch.report.usage import WebAddress
+from mailswitch.report.usage import Pointing
 
 __all__ = ["Explanation", "GuardAnswer", "GuardState", "guard_answers", "is_ours"]
 
@@ -32,6 +32,7 @@ class Explanation:
     entry: DomainReport
     mode: Mode
     now: datetime
+    pointing: Pointing
     pins: tuple[Pin, ...] = ()
     """Those that match the name, expired ones included."""
     approval: Approval | None = None
@@ -39,8 +40,6 @@ class Explanation:
     """Newest first."""
     pause: Pause | None = None
     refusal: Refusal | None = None
-    web: tuple[WebAddress, ...] = ()
-    """Where the names of its web site lead."""
 
     @property
     def next_steps(self) -> tuple[str, ...]:

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailswitch.core.evidence import Deliveries, LoginCount, MailLog, NoEvidence
+from mailswitch.core.mx import Indeterminate
 from mailswitch.core.reports import DomainReport
 from mailswitch.core.senders import LOG_SPAN
 from mailswitch.core.words import counted, duration
 from mailswitch.report.documents import moment
 from mailswitch.report.impact import impact_in_words
+from mailswitch.report.name_servers import NameServers, name_server_fields, name_server_words
 
-__all__ = ["WebAddress", "usage_fields", "usage_rows"]
+__all__ = ["Pointing", "WebAddress", "usage_fields", "usage_rows"]
 
 _MOST_NETWORKS = 5
 _MOST_MAILBOXES = 5
@@ -31,18 +33,30 @@ class WebAddress:
     """Whether one of them is this server's."""
 
 
-def usage_fields(entry: DomainReport, web: Iterable[WebAddress], now: datetime) -> dict[str, object]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pointing:
+    """Where public DNS has a name lead, mail aside."""
+
+    web: tuple[WebAddress, ...]
+    """The names of its web site."""
+    name_servers: NameServers | Indeterminate
+
+
+def usage_fields(entry: DomainReport, pointing: Pointing, now: datetime) -> dict[str, object]:
     """Return a name's usage with the keys it has in JSON."""
-    web_fields = [{"host": one.host, "addresses": list(one.addresses), "here": one.is_here} for one in web]
+    public = {
+        "web": [{"host": one.host, "addresses": list(one.addresses), "here": one.is_here} for one in pointing.web],
+        "name_servers": name_server_fields(pointing.name_servers),
+    }
     match entry.evidence:
         case NoEvidence(reason=reason):
-            return {"log": reason, "covers_seconds": None, "web": web_fields} | dict.fromkeys(_LOG_KEYS)
+            return {"log": reason, "covers_seconds": None} | public | dict.fromkeys(_LOG_KEYS)
         case MailLog() as log:
             latest = _latest(log.logins)
             return {
                 "log": None,
                 "covers_seconds": int(log.covers.total_seconds()),
-                "web": web_fields,
+                **public,
                 "last_log_in": None if latest is None else moment(latest.last),
                 "log_ins": [{"mailbox": one.mailbox, "last": moment(one.last)} for one in _by_mailbox(log.logins)],
                 "outside": _network_fields(_recent(log.outside, now)),
@@ -54,11 +68,12 @@ def usage_fields(entry: DomainReport, web: Iterable[WebAddress], now: datetime) 
 _LOG_KEYS = ("last_log_in", "log_ins", "outside", "refused", "co_tenants")
 
 
-def usage_rows(entry: DomainReport, web: Iterable[WebAddress], now: datetime) -> Iterator[tuple[str, str]]:
+def usage_rows(entry: DomainReport, pointing: Pointing, now: datetime) -> Iterator[tuple[str, str]]:
     """Yield a name's usage for people, as what and how."""
-    for one in web:
+    for one in pointing.web:
         where = ", ".join(one.addresses) or "no address known"
         yield "web", f"{one.host}: {where}{' (this server)' if one.is_here else ''}"
+    yield "name servers", name_server_words(pointing.name_servers)
     match entry.evidence:
         case NoEvidence(reason=reason):
             yield "mail log", reason

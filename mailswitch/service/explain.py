@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import assert_never
 
 from mailswitch.core.errors import ConfigError, InventoryError
-from mailswitch.core.mx import Addresses, HostAnswer
+from mailswitch.core.mx import Address, Addresses, HostAnswer, Indeterminate, NoAddress, NoSuchHost
 from mailswitch.core.names import DomainName
+from mailswitch.core.reports import PassReport
+from mailswitch.core.zone import ZoneAnswer, ZoneServer
 from mailswitch.report.explanation import Explanation, is_ours
-from mailswitch.report.usage import WebAddress
+from mailswitch.report.name_servers import NameServer, NameServers, Place
+from mailswitch.report.usage import Pointing, WebAddress
 from mailswitch.service.observe import Scope
 from mailswitch.service.reconcile import PassRequest, dry_run
 from mailswitch.service.remarks import silent_servers
@@ -29,12 +33,15 @@ def explain(setup: Setup, name: DomainName, *, by: str, server: str | None = Non
     servers = frozenset() if server is None else frozenset({server})
     scope = Scope(names=frozenset({name}), servers=servers, is_thorough=True)
     report = dry_run(setup, PassRequest(by=by, scope=scope))
-    answers = _web_answers(setup, name)
+    hosted = [(one, entry) for one in report.servers for entry in one.domains if entry.domain.name == name]
+    if not hosted:
+        raise _nobody_hosts(name, report)
+    answers, zone = _web_answers(setup, name), setup.zone_view.name_servers(name)
     reader = setup.ledger.reader()
     try:
         pins = tuple(pin for pin in reader.pins() if pin.pattern.matches(name))
         approvals = {one.server: one for one in reader.approvals() if one.name == name}
-        found = tuple(
+        return tuple(
             Explanation(
                 server=one.name,
                 addresses=one.addresses,
@@ -46,21 +53,22 @@ def explain(setup: Setup, name: DomainName, *, by: str, server: str | None = Non
                 changes=reader.changes(server=one.name, name=name, limit=50),
                 pause=report.pause,
                 refusal=one.refusal,
-                web=_web(answers, one.addresses),
+                pointing=Pointing(
+                    web=_web(answers, one.addresses), name_servers=_name_servers(name, zone, one.addresses)
+                ),
             )
-            for one in report.servers
-            for entry in one.domains
-            if entry.domain.name == name
+            for one, entry in hosted
         )
     finally:
         reader.close()
-    if found:
-        return found
+
+
+def _nobody_hosts(name: DomainName, report: PassReport) -> ConfigError | InventoryError:
     silent = silent_servers(report)
     if silent:
-        raise InventoryError(f"cannot tell who hosts {name}: " + "; ".join(silent), code="unreachable")
+        return InventoryError(f"cannot tell who hosts {name}: " + "; ".join(silent), code="unreachable")
     asked = ", ".join(one.name for one in report.servers)
-    raise ConfigError(f"{name} is not hosted on any server that was asked ({asked})")
+    return ConfigError(f"{name} is not hosted on any server that was asked ({asked})")
 
 
 def _web_answers(setup: Setup, name: DomainName) -> _WebAnswers:
@@ -78,8 +86,43 @@ def _web(answers: _WebAnswers, ours: tuple[str, ...]) -> tuple[WebAddress, ...]:
         found.append(
             WebAddress(
                 host=host.text,
-                addresses=tuple(str(one) for one in sorted(addresses, key=lambda one: (one.version, int(one)))),
+                addresses=_in_order(addresses),
                 is_here=any(is_ours(one, ours) for one in addresses),
             )
         )
     return tuple(found)
+
+
+def _name_servers(name: DomainName, zone: ZoneAnswer, ours: tuple[str, ...]) -> NameServers | Indeterminate:
+    if isinstance(zone, Indeterminate):
+        return zone
+    return NameServers(
+        zone=zone.zone.text,
+        is_above=zone.zone != name,
+        servers=tuple(_name_server(one, ours) for one in zone.servers),
+        left_out=zone.left_out,
+    )
+
+
+def _name_server(server: ZoneServer, ours: tuple[str, ...]) -> NameServer:
+    addresses = server.host.addresses if isinstance(server.host, Addresses) else frozenset[Address]()
+    return NameServer(host=server.name.text, addresses=_in_order(addresses), place=_place(server.host, ours))
+
+
+def _place(host: HostAnswer, ours: tuple[str, ...]) -> Place:
+    match host:
+        case Addresses(addresses=addresses, unanswered=unanswered):
+            if any(is_ours(one, ours) for one in addresses):
+                return Place.HERE
+            # What was not answered may be ours.
+            return Place.ELSEWHERE if unanswered is None else Place.UNKNOWN
+        case NoAddress() | NoSuchHost():
+            return Place.NOWHERE
+        case Indeterminate():
+            return Place.UNKNOWN
+        case _ as never:
+            assert_never(never)
+
+
+def _in_order(addresses: Iterable[Address]) -> tuple[str, ...]:
+    return tuple(str(one) for one in sorted(addresses, key=lambda one: (one.version, int(one))))

@@ -15,6 +15,7 @@ from mailswitch.core.policy import Mode, Policy
 from mailswitch.core.providers import ProviderTable
 from mailswitch.service.local_evidence import MailLogSource
 from mailswitch.service.ports import EvidenceSource, LedgerPlace, Panel, PublicView
+from mailswitch.service.zone_ports import ZoneView
 
 __all__ = ["ManagedServer", "NoMailLog", "Setup"]
 
@@ -68,6 +69,7 @@ class Setup:
     mode: Mode
     servers: tuple[ManagedServer, ...]
     public_view: PublicView
+    zone_view: ZoneView
     providers: ProviderTable
     ledger: LedgerPlace
     now: Callable[[], datetime]

@@ -28,6 +28,7 @@ from mailswitch.lookup.root_probe import probe_root
 from mailswitch.lookup.survey import open_public_view
 from mailswitch.lookup.trust import TlsTrust
 from mailswitch.lookup.vantages import Codec, Timing, Transport, VantageSettings
+from mailswitch.lookup.zone_servers import ZoneLookup
 from mailswitch.plesk.credentials import Credentials, Key, Login
 from mailswitch.plesk.fingerprint import presented_fingerprint
 from mailswitch.plesk.local_cli import LocalSettings, open_local
@@ -74,6 +75,7 @@ def setup_of(settings: Settings, complain: Callable[[str], None] = lambda _: Non
         mode=settings.mode,
         servers=tuple(_server(settings, server, providers) for server in settings.servers),
         public_view=public_view_of(settings, complain),
+        zone_view=ZoneLookup(vantages_of(settings), timing_of(settings), Codec(settings.dns.codec.value)),
         providers=providers,
         ledger=ledger_of(settings),
         now=utc_now,

@@ -138,3 +138,60 @@ def test_a_name_on_two_servers_is_explained_for_both_and_as_json_for_one(staged:
     assert "here0.example, domain on web02" in text
     assert "--server" in problem
     assert document["server"] == "web02"
+
+
+NAME_SERVERS = """\
+  here0.example. 60 IN NS ns1.hoster.example.
+  here0.example. 60 IN NS ns2.elsewhere.example.
+  here1.example. 60 IN NS ns2.elsewhere.example.
+  ns1.hoster.example. 60 IN A 203.0.113.10
+  ns2.elsewhere.example. 60 IN A 192.0.2.53
+"""
+
+
+def test_it_tells_whose_name_servers_serve_the_zone(staged: Staged) -> None:
+    sub = "      - {name: shop.here0.example, mail: on}\n"
+    play = staged(a_world(domains=sub, dns=NAME_SERVERS))
+
+    assert "ns1.hoster.example (this server), ns2.elsewhere.example (elsewhere)" in play.ok("explain", "here0.example")
+    assert "(of the zone here0.example)" in play.ok("explain", "shop.here0.example")
+    assert "none point here: ns2.elsewhere.example (elsewhere)" in play.ok("explain", "here1.example")
+    assert "not known: neither here2.example nor a name above it" in play.ok("explain", "here2.example")
+
+
+def test_a_vantage_that_fails_leaves_the_name_servers_to_the_next_and_all_of_them_to_nobody(staged: Staged) -> None:
+    def vantages(*failing: str) -> str:
+        faults = dict.fromkeys(failing, ", faults: {here0.example: SERVFAIL}")
+        listed = [f"  - {{name: {name}, operator: {name}{faults.get(name, '')}}}\n" for name in ("alpha", "beta")]
+        return "vantages:\n" + "".join(listed)
+
+    one = staged(a_world(dns=NAME_SERVERS, tail=vantages("alpha")))
+    every = staged(a_world(dns=NAME_SERVERS, tail=vantages("alpha", "beta")))
+
+    told = one.json("explain", "here0.example")["usage"]["name_servers"]
+    assert told == {
+        "reason": None,
+        "zone": "here0.example",
+        "servers": [
+            {"host": "ns1.hoster.example", "addresses": ["203.0.113.10"], "place": "here"},
+            {"host": "ns2.elsewhere.example", "addresses": ["192.0.2.53"], "place": "elsewhere"},
+        ],
+        "left_out": 0,
+    }
+    assert every.json("explain", "here0.example")["usage"]["name_servers"] == {
+        "reason": "alpha: SERVFAIL; beta: SERVFAIL",
+        "zone": None,
+        "servers": [],
+        "left_out": 0,
+    }
+
+
+def test_a_pass_asks_for_no_name_servers(staged: Staged) -> None:
+    play = staged(a_world(dns=NAME_SERVERS))
+
+    play.ok("once")
+    play.ok("report", "here0.example")
+
+    asked = {kind for vantage in play.stage.world.vantages for _, kind in play.stage.vantage(vantage.name).queries}
+    assert "MX" in asked
+    assert "NS" not in asked

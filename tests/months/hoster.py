@@ -27,6 +27,7 @@ from tests.months.oracle import Command, Oracle, Violation
 from tests.months.ports import Calls, CountedPlace, Killed, QuickPlace, counted
 from tests.months.story import BACKUP_STEPS, EPILOGUE_DAYS, STEPS_A_DAY, Act, Event, Story
 from tests.months.world import AWAY, PROVIDERS, Panel, Server, View, World
+from tests.support.ports import FakeZones
 
 __all__ = ["Life", "Result", "live"]
 
@@ -105,6 +106,7 @@ class Life:
                 for name, server in self.world.servers.items()
             ),
             public_view=counted(self.view, self.calls),
+            zone_view=FakeZones(),
             providers=PROVIDERS,
             ledger=cast("LedgerPlace", CountedPlace(self.place, self.calls, self._dying)),
             now=self.world.now,

@@ -13,12 +13,15 @@ from hypothesis import HealthCheck, given, settings
 
 from mailswitch.core.domain import Kind, Switch
 from mailswitch.core.ledger import Claim, Guard
+from mailswitch.core.mx import Indeterminate
 from mailswitch.core.policy import Mode, Route
 from mailswitch.core.reports import PassReport
 from mailswitch.core.route import Reason
 from mailswitch.core.table import Verdict
 from mailswitch.report.explain import Explanation, explain_json, print_explain
 from mailswitch.report.explanation import GuardState, guard_answers
+from mailswitch.report.name_servers import NameServer, NameServers, Place
+from mailswitch.report.usage import Pointing
 from tests.support.builders import (
     NOW,
     a_change,
@@ -39,9 +42,11 @@ EXCHANGES = (
     an_exchange("mx.here.example", preference=20, addresses=("203.0.113.10", "2001:db8::25", "192.0.2.1")),
     an_exchange("mx.dead.example", preference=30, addresses=()),
 )
+NOWHERE = Pointing(web=(), name_servers=Indeterminate("alpha: SERVFAIL"))
 HELD = Explanation(
     server="web01",
     addresses=("203.0.113.10", "2001:db8::/64", "*.filter.example"),
+    pointing=NOWHERE,
     entry=an_entry(
         domain=a_domain("xn--bcher-kva.example", display_name="bücher.example", kind=Kind.ALIAS, parent="a.example"),
         finding=a_finding(
@@ -196,3 +201,14 @@ def test_nothing_foreign_controls_the_terminal_or_breaks_the_document(report: Pa
 
             assert not {category(one) for one in text} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
             assert json.loads(explain_json(explanation))["domain"]["name"] == entry.domain.name.text
+
+
+def test_names_of_name_servers_are_written_out() -> None:
+    host = "ns\x1b[2J\u202e.example"
+    server = NameServer(host=host, addresses=(), place=Place.NOWHERE)
+    found = NameServers(zone=host, is_above=True, servers=(server,))
+
+    text = shown(replace(HELD, pointing=Pointing(web=(), name_servers=found)))
+
+    assert "(no address)" in text
+    assert {c for c in text if category(c) in {"Cc", "Cf"}} <= {"\n"}

@@ -8,8 +8,10 @@ from ipaddress import ip_network
 
 from mailswitch.core.evidence import Deliveries, LoginCount, MailLog, NoEvidence, Written
 from mailswitch.core.impact import Impact
+from mailswitch.core.mx import Indeterminate
 from mailswitch.core.names import DomainName
-from mailswitch.report.usage import WebAddress, usage_fields, usage_rows
+from mailswitch.report.name_servers import NameServer, NameServers, Place
+from mailswitch.report.usage import Pointing, WebAddress, usage_fields, usage_rows
 from tests.support.builders import NOW, an_entry
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -17,6 +19,16 @@ WEB = (
     WebAddress(host="moved.example", addresses=("203.0.113.10",), is_here=True),
     WebAddress(host="www.moved.example", addresses=(), is_here=False),
 )
+SERVERS = NameServers(
+    zone="moved.example",
+    is_above=False,
+    servers=(
+        NameServer(host="ns1.hoster.example", addresses=("203.0.113.10",), place=Place.HERE),
+        NameServer(host="ns2.hoster.example", addresses=("192.0.2.53",), place=Place.ELSEWHERE),
+    ),
+)
+POINTING = Pointing(web=WEB, name_servers=SERVERS)
+UNTOLD = Pointing(web=(), name_servers=Indeterminate("a: SERVFAIL"))
 
 
 def sent(messages: int, *, ago: timedelta = HOUR, network: str | None = "185.201.16.0/24") -> Deliveries:
@@ -49,9 +61,10 @@ ENTRY = replace(an_entry(), evidence=LOG)
 def test_a_name_is_told_in_one_look() -> None:
     entry = replace(ENTRY, impact=Impact(messages=6, since=(NOW - 9 * DAY).date(), recent=6))
 
-    assert list(usage_rows(entry, WEB, NOW)) == [
+    assert list(usage_rows(entry, POINTING, NOW)) == [
         ("web", "moved.example: 203.0.113.10 (this server)"),
         ("web", "www.moved.example: no address known"),
+        ("name servers", "ns1.hoster.example (this server), ns2.hoster.example (elsewhere)"),
         ("mail log", "read without a gap for 9 d"),
         ("last log-in", "info@ 2 d ago, bob@ 3 d ago, others@ 4 d ago"),
         (
@@ -67,7 +80,8 @@ def test_a_name_is_told_in_one_look() -> None:
 def test_a_name_that_nobody_uses_is_told_so() -> None:
     entry = replace(an_entry(), evidence=MailLog(covers=3 * DAY))
 
-    assert list(usage_rows(entry, (), NOW)) == [
+    assert list(usage_rows(entry, UNTOLD, NOW)) == [
+        ("name servers", "not known: a: SERVFAIL"),
         ("mail log", "read without a gap for 3 d: less than 7 days"),
         ("last log-in", "none, as far back as the log was read (3 d)"),
         ("from outside", "nothing in 7 days"),
@@ -81,14 +95,14 @@ def test_many_networks_and_mailboxes_are_shortened() -> None:
         outside=tuple(sent(1, network=f"10.0.{number}.0/24") for number in range(7)),
         logins=tuple(login(f"box{number}", ago=number * HOUR) for number in range(7)),
     )
-    rows = dict(usage_rows(replace(an_entry(), evidence=log), (), NOW))
+    rows = dict(usage_rows(replace(an_entry(), evidence=log), UNTOLD, NOW))
 
     assert rows["from outside"].endswith("10.0.4.0/24 (1) and 2 more networks")
     assert rows["last log-in"].endswith("box4@ 4 h ago and 2 more")
 
 
 def test_the_document_has_the_same() -> None:
-    found = usage_fields(ENTRY, WEB, NOW)
+    found = usage_fields(ENTRY, POINTING, NOW)
 
     assert found == {
         "log": None,
@@ -97,6 +111,15 @@ def test_the_document_has_the_same() -> None:
             {"host": "moved.example", "addresses": ["203.0.113.10"], "here": True},
             {"host": "www.moved.example", "addresses": [], "here": False},
         ],
+        "name_servers": {
+            "reason": None,
+            "zone": "moved.example",
+            "servers": [
+                {"host": "ns1.hoster.example", "addresses": ["203.0.113.10"], "place": "here"},
+                {"host": "ns2.hoster.example", "addresses": ["192.0.2.53"], "place": "elsewhere"},
+            ],
+            "left_out": 0,
+        },
         "last_log_in": "2026-02-27T12:00:00Z",
         "log_ins": [
             {"mailbox": "info", "last": "2026-02-27T12:00:00Z"},
@@ -123,9 +146,12 @@ def test_the_document_has_the_same() -> None:
 
 def test_without_a_log_the_reason_is_told_and_every_key_is_there() -> None:
     entry = replace(an_entry(), evidence=NoEvidence("no mail log is read"))
-    found = usage_fields(entry, (), NOW)
+    found = usage_fields(entry, UNTOLD, NOW)
 
-    assert list(usage_rows(entry, (), NOW)) == [("mail log", "no mail log is read")]
-    assert found.keys() == usage_fields(ENTRY, WEB, NOW).keys()
+    assert list(usage_rows(entry, UNTOLD, NOW)) == [
+        ("name servers", "not known: a: SERVFAIL"),
+        ("mail log", "no mail log is read"),
+    ]
+    assert found.keys() == usage_fields(ENTRY, POINTING, NOW).keys()
     assert found["log"] == "no mail log is read"
     assert found["outside"] is None

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from mailswitch.core.domain import ServerAddress
 from mailswitch.core.errors import ConfigError, InventoryError
 from mailswitch.core.evidence import MailLog
 from mailswitch.core.ledger import Guard, Pin
-from mailswitch.core.mx import Addresses, address
+from mailswitch.core.mx import Addresses, HostAnswer, Indeterminate, NoAddress, NoSuchHost, address
 from mailswitch.core.names import DomainName, NamePattern
 from mailswitch.core.policy import Limits, Mode, Policy
+from mailswitch.core.zone import ZoneServer, ZoneServers
 from mailswitch.evidence.source import MailLogSettings, PostfixLogs
+from mailswitch.report.name_servers import NameServers, Place
 from mailswitch.service.approve import approve
 from mailswitch.service.explain import explain
 from tests.support.builders import NOW
@@ -100,7 +103,10 @@ def test_it_tells_what_the_server_knows_of_the_name(tmp_path: Path) -> None:
 
     assert isinstance(found.entry.evidence, MailLog)
     assert [(one.mailbox, one.logins) for one in found.entry.evidence.logins] == [("info", 1), ("info", 1), ("bob", 1)]
-    assert [(one.host, one.is_here) for one in found.web] == [("moved.example", True), ("www.moved.example", False)]
+    assert [(one.host, one.is_here) for one in found.pointing.web] == [
+        ("moved.example", True),
+        ("www.moved.example", False),
+    ]
 
 
 def test_a_wildcard_has_no_web_site(tmp_path: Path) -> None:
@@ -108,4 +114,64 @@ def test_a_wildcard_has_no_web_site(tmp_path: Path) -> None:
 
     (found,) = explain(scene.setup, DomainName("*.moved.example"), by="alice")
 
-    assert found.web == ()
+    assert found.pointing.web == ()
+
+
+def at(*addresses: str, unanswered: str | None = None) -> Addresses:
+    return Addresses(addresses=frozenset(map(address, addresses)), unanswered=unanswered)
+
+
+@pytest.mark.parametrize(
+    ("host", "place"),
+    [
+        (at("203.0.113.10", "192.0.2.1"), Place.HERE),
+        (at("203.0.113.10", unanswered="AAAA: SERVFAIL"), Place.HERE),
+        (at("192.0.2.1"), Place.ELSEWHERE),
+        (at("192.0.2.1", unanswered="AAAA: SERVFAIL"), Place.UNKNOWN),
+        (NoAddress(), Place.NOWHERE),
+        (NoSuchHost(), Place.NOWHERE),
+        (Indeterminate("the CNAME chain is a loop"), Place.UNKNOWN),
+    ],
+)
+def test_each_name_server_is_held_against_the_servers_own_addresses(
+    scene: Scene, host: HostAnswer, place: Place
+) -> None:
+    server = ZoneServer(name=DomainName("ns.example"), host=host)
+    scene.zones.told["moved.example"] = ZoneServers(zone=MOVED, servers=(server,), left_out=2)
+
+    (found,) = explain(scene.setup, MOVED, by="alice")
+
+    servers = found.pointing.name_servers
+    assert isinstance(servers, NameServers)
+    assert [(one.host, one.place) for one in servers.servers] == [("ns.example", place)]
+    assert (servers.zone, servers.is_above, servers.left_out) == ("moved.example", False, 2)
+
+
+def test_name_servers_are_one_servers_own_and_the_others_elsewhere(scene: Scene) -> None:
+    second = scene.add_server("web02")
+    second.host("moved.example")
+    second.addresses = (ServerAddress(address=address("203.0.113.20")),)
+    server = ZoneServer(name=DomainName("ns.example"), host=at("203.0.113.20"))
+    scene.zones.told["moved.example"] = ZoneServers(zone=DomainName("example"), servers=(server,))
+
+    both = explain(scene.setup, MOVED, by="alice")
+
+    told = [found.pointing.name_servers for found in both]
+    assert [one.servers[0].place for one in told if isinstance(one, NameServers)] == [Place.ELSEWHERE, Place.HERE]
+    assert [one.is_above for one in told if isinstance(one, NameServers)] == [True, True]
+
+
+def test_name_servers_that_nobody_can_tell_are_no_error(scene: Scene) -> None:
+    (found,) = explain(scene.setup, MOVED, by="alice")
+
+    assert found.pointing.name_servers == Indeterminate("a: SERVFAIL")
+
+
+def test_zones_are_asked_about_by_explain_only_and_for_hosted_names_only(scene: Scene) -> None:
+    scene.once()
+    with pytest.raises(ConfigError):
+        explain(scene.setup, DomainName("nobody.example"), by="alice")
+    assert scene.zones.asked == []
+
+    explain(scene.setup, MOVED, by="alice")
+    assert scene.zones.asked == ["moved.example"]

@@ -34,6 +34,7 @@ from mailswitch.core.names import DomainName, NamePattern
 from mailswitch.core.policy import Confirmation, Mode, Policy
 from mailswitch.core.providers import KnownExchange, ProviderKind, ProviderTable
 from mailswitch.core.reports import DomainReport, PassReport
+from mailswitch.core.zone import ZoneAnswer
 from mailswitch.ledger.place import open_place
 from mailswitch.service.observe import Scope
 from mailswitch.service.ports import LedgerPlace, LedgerReader
@@ -49,6 +50,7 @@ __all__ = [
     "Clock",
     "FakePanel",
     "FakeView",
+    "FakeZones",
     "Plesk",
     "Scene",
     "Whim",
@@ -331,6 +333,18 @@ class FakeSweep:
         )
 
 
+@dataclass
+class FakeZones:
+    """Who serves the zones of names, as far as that is told. What is asked of it is written down."""
+
+    told: dict[str, ZoneAnswer] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def name_servers(self, name: DomainName) -> ZoneAnswer:
+        self.asked.append(name.text)
+        return self.told.get(name.text, Indeterminate("a: SERVFAIL"))
+
+
 # ---- All together
 
 
@@ -348,6 +362,7 @@ class Scene:
         self.folder = folder
         self.clock = Clock()
         self.view = FakeView()
+        self.zones = FakeZones()
         self.mode = mode
         self.policy = policy or Policy(confirm=AT_ONCE)
         self.plesks: dict[str, Plesk] = {}
@@ -379,6 +394,7 @@ class Scene:
             mode=self.mode,
             servers=tuple(self._server(name) for name in self.plesks),
             public_view=self.view,
+            zone_view=self.zones,
             providers=PROVIDERS,
             ledger=self.place,
             now=self.clock,
