@@ -189,6 +189,25 @@ def test_a_name_server_whose_name_leads_in_circles_or_nowhere_is_told_without_an
     assert isinstance(loop.host, Indeterminate)
 
 
+def test_name_servers_that_lead_to_one_another_and_chains_without_an_end_come_to_an_end() -> None:
+    turns = itertools.count()
+
+    def answer(query: bytes) -> bytes:
+        name, rdtype = asked_for(query)
+        if rdtype == dns.rdatatype.NS:
+            return reply_to(query, *(f"moved.example. 60 IN NS {each}.example." for each in ("a", "b", "long")))
+        target = {"a.example": "b", "b.example": "a"}.get(name, f"long{next(turns)}")
+        return reply_to(query, f"{name}. 60 IN CNAME {target}.example.")
+
+    told = nasty(answer)
+
+    assert isinstance(told, ZoneServers)
+    a, b, long = (one.host for one in told.servers)
+    assert a == b == Indeterminate("A: the CNAME chain is a loop; AAAA: the CNAME chain is a loop")
+    assert isinstance(long, Indeterminate)
+    assert "no end after 8 more questions" in long.reason
+
+
 def test_a_name_that_leads_in_circles_is_not_known() -> None:
     def circle(query: bytes) -> bytes:
         name, _ = asked_for(query)
