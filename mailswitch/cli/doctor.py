@@ -37,6 +37,7 @@ def doctor(invocation: Invocation, *, server: str | None, form: str) -> int:
 
     from mailswitch.report.doctor import Grade, doctor_json, print_doctor
     from mailswitch.service.doctor import check_up
+    from mailswitch.service.resolver_wiring import own_resolver_prober
 
     settings, setup = session.opened(invocation, server=server)
     if server is not None:
@@ -46,6 +47,7 @@ def doctor(invocation: Invocation, *, server: str | None, form: str) -> int:
         probe_vantages=lambda hosted: _vantages(settings, hosted),
         inspect_ledger=lambda: _ledger(settings),
         probe_root=lambda: _root(settings),
+        probe_own_resolvers=own_resolver_prober(settings),
     )
     session.show(form, doctor_json(found), lambda page, look: print_doctor(found, page, **look))
     return FAILED if any(one.grade is Grade.PROBLEM for one in found) else DONE

@@ -131,6 +131,11 @@ class DnsSection(fields.Section):
         description="Whether passes remember answers for their TTL (at least 60 s, at most 6 h), where nothing hangs "
         "on them: what is off by mailswitch, on its way to a change or asked about by name is always asked anew.",
     )
+    own_resolvers: bool = Field(
+        default=True,
+        description="Whether `doctor`, for a server that is this machine, asks the resolvers of `/etc/resolv.conf` if "
+        "they serve zones of names hosted there, which Postfix would be misled by.",
+    )
 
 
 class ProviderRow(fields.Section):

@@ -1,4 +1,4 @@
-"""Whether a vantage is fit to be one: what ``doctor`` asks of it, and of nobody else.
+"""Whether a vantage is fit to be one, and which zones a resolver serves: what ``doctor`` asks of each.
 
 Facts:
 
@@ -36,7 +36,7 @@ from mailswitch.lookup.streams import Streams
 from mailswitch.lookup.vantages import Timing, Transport, VantageSettings
 from mailswitch.lookup.wire import Heard, Query, exchange, make_query
 
-__all__ = ["Validation", "VantageHealth", "probe"]
+__all__ = ["Validation", "VantageHealth", "probe", "served_by"]
 
 _RANDOM_OCTETS = 16
 _MEASUREMENTS = 5
@@ -92,6 +92,20 @@ def probe(
     return asyncio.run(_Trial(settings, timing, monotonic).health(hosted))
 
 
+def served_by(settings: VantageSettings, timing: Timing, hosted: Sequence[DomainName]) -> tuple[DomainName, ...]:
+    """Return those of ``hosted`` that a resolver answers for with authority; none where it does not answer.
+
+    All are asked about at the same time, each with at most ``timing.timeout`` for each of ``timing.tries`` tries (as
+    long again over TCP). No error is raised for how the resolver does.
+    """
+    return asyncio.run(_served_by(settings, timing, hosted))
+
+
+async def _served_by(settings: VantageSettings, timing: Timing, hosted: Sequence[DomainName]) -> tuple[DomainName, ...]:
+    trials = (_Trial(settings, timing, time.monotonic).served([name]) for name in hosted)
+    return tuple(name for served in await asyncio.gather(*trials) for name in served)
+
+
 class _Trial:
     """One vantage while it is tried."""
 
@@ -122,6 +136,12 @@ class _Trial:
             validation=validation,
             signed=_signed(root),
         )
+
+    async def served(self, hosted: Sequence[DomainName]) -> tuple[DomainName, ...]:
+        try:
+            return await self._answered_with_authority(hosted)
+        finally:
+            await self._streams.close()
 
     async def _asked(self, name: bytes, rdtype: dns.rdatatype.RdataType) -> Heard:
         """Ask with DO and AD, as often as it takes; an answer's time counts from its own try."""
@@ -156,16 +176,20 @@ class _Trial:
             "its opinion is worth nothing; take its operator's unfiltered service, or replace it"
         ]
 
-    async def _serves(self, hosted: Sequence[DomainName]) -> list[str]:
+    async def _answered_with_authority(self, hosted: Sequence[DomainName]) -> tuple[DomainName, ...]:
         served = []
         for name in hosted:
             heard = await self._asked(wire_form(name), dns.rdatatype.SOA)
             if isinstance(heard, dns.message.Message) and heard.flags & dns.flags.AA:
-                served.append(name.text)
+                served.append(name)
+        return tuple(served)
+
+    async def _serves(self, hosted: Sequence[DomainName]) -> list[str]:
+        served = ", ".join(name.text for name in await self._answered_with_authority(hosted))
         if not served:
             return []
         return [
-            f"it answers with authority for {', '.join(served)}, hosted here: it serves the zone itself and is no "
+            f"it answers with authority for {served}, hosted here: it serves the zone itself and is no "
             "public view of it; use a resolver of somebody else"
         ]
 

@@ -18,6 +18,7 @@ from mailswitch.core.mx import Address, is_routable
 from mailswitch.core.names import DomainName
 from mailswitch.core.words import counted, duration
 from mailswitch.report.doctor import Grade, Symptom
+from mailswitch.service.own_resolvers import OwnResolver, own_resolver_symptoms
 from mailswitch.service.setup import ManagedServer, Setup
 from mailswitch.service.vantage_check import (
     RootState,
@@ -49,11 +50,13 @@ def check_up(
     probe_vantages: Callable[[Sequence[DomainName]], Iterable[VantageState]],
     inspect_ledger: Callable[[], LedgerState],
     probe_root: Callable[[], RootState | None] = lambda: None,
+    probe_own_resolvers: Callable[[str, Sequence[DomainName]], Iterable[OwnResolver]] = lambda *_: (),
 ) -> tuple[Symptom, ...]:
     """Look at the ledger, the clock, every vantage and every panel, whatever one of them does.
 
     ``probe_vantages`` is given a few names that are hosted here, which no vantage should answer for by itself.
     ``probe_root`` gives None where the domains' own name servers are not asked.
+    ``probe_own_resolvers`` is given a server's name and a few names hosted there; a server elsewhere has none to try.
     """
     found = [*_ledger(inspect_ledger()), *_clock(setup)]
     with ThreadPoolExecutor(max_workers=min(setup.most_panels_at_once, len(setup.servers))) as pool:
@@ -73,6 +76,7 @@ def check_up(
         else:
             found += [Symptom(subject=subject, grade=grade, text=text) for grade, text in _panel(server, answer)]
             found += own_vantages(server, answer, vantages)
+            found += own_resolver_symptoms(server.name, probe_own_resolvers(server.name, hosted_sample([answer])))
     return tuple(found)
 
 

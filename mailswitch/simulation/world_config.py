@@ -60,6 +60,7 @@ def configuration(
             "timeout": "1s",
             "tries": 2,
             "rate": _RATE,
+            "own_resolvers": False,  # those of the machine the simulation runs on
             "remember": False,  # what is rehearsed takes minutes, and its TTLs are those of real domains
         },
     }
