@@ -172,7 +172,13 @@ def test_completion_offers_commands_without_importing_them(
     monkeypatch.setenv("COMP_CWORD", "1")
 
     assert main([]) == 0
-    assert capsys.readouterr().out.split() == ["plain,report", "plain,recheck", "plain,revert", "plain,resume"]
+    assert capsys.readouterr().out.split() == [
+        "plain,report",
+        "plain,recheck",
+        "plain,revert",
+        "plain,rescue",
+        "plain,resume",
+    ]
 
 
 def test_completion_offers_the_program_s_options(
