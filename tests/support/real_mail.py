@@ -128,7 +128,10 @@ class Syslog:
 
     def __init__(self, log: Path) -> None:
         self._log, self._lock = log, threading.Lock()
+        # journald throws away what it cannot hand on at once, and ten datagrams are soon waiting on a busy machine.
+        Path("/proc/sys/net/unix/max_dgram_qlen").write_text("10000", encoding="ascii")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_388_608)
         self._socket.bind("/run/systemd/journal/syslog")
         threading.Thread(target=self._receive, daemon=True).start()
 
