@@ -70,6 +70,9 @@ class Places:
         address = ipaddress.ip_address(written.decode("ascii", "replace"))
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
-        if any(address.version == network.version and address in network for network in self._ours):
+        number, version = int(address), address.version
+        if any(version == network.version and address in network for network in self._ours):
             return None
-        return str(ipaddress.ip_network((address, _PREFIX_LENGTH[address.version]), strict=False))
+        length = _PREFIX_LENGTH[version]
+        others = address.max_prefixlen - length
+        return f"{type(address)(number >> others << others)}/{length}"

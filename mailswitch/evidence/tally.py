@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_network
 
+from mailswitch.core.domain import Network
 from mailswitch.core.evidence import LoginCount, MailCount, Traffic
 from mailswitch.core.names import DomainName
 
@@ -67,12 +68,16 @@ class Tally:
         """Return the messages counted since it was asked last, of ``names`` by their texts."""
         counts, self._counts = self._counts, {}
         self._networks.clear()
+        days = {day: _EPOCH + timedelta(days=day) for day in {day for _, day, _, _ in counts}}
+        # A network writes to many names on many days, and is the same each time.
+        texts = {text for _, _, _, text in counts if text is not None}
+        networks: dict[str | None, Network | None] = {None: None, **{text: ip_network(text) for text in texts}}
         return tuple(
             MailCount(
                 name=names[name],
-                day=_EPOCH + timedelta(days=day),
+                day=days[day],
                 traffic=traffic,
-                network=None if network is None else ip_network(network),
+                network=networks[network],
                 messages=messages,
                 last=datetime.fromtimestamp(last, UTC),
             )
