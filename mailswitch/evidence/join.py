@@ -92,10 +92,10 @@ class Join:
             case Inside():
                 if event.is_certain or self._is_made_here(event.queue_id, at):
                     self._add(event.queue_id, _Message(_CO_TENANT, None, at))
-            case Refusal():
-                self._refuse(event, at)
             case LogIn():
                 self._log_in(event, at)
+            case Refusal():
+                self._refuse(event, at)
             case Odd():
                 self.odd += 1
                 if event.queue_id is not None:

@@ -115,8 +115,9 @@ Event = Arrival | Inside | Delivery | Removal | Refusal | LogIn | Odd
 
 
 HEAD = re.compile(
-    rb":([0-5][0-9]|60)[^ ]* [^ ]+ (?:"
-    rb"postfix[^ \[\]]*/(smtpd|pickup|cleanup|qmgr|pipe|virtual|local|lmtp|smtp)\[[0-9]+\]: ([0-9A-Za-z]{5,24}): "
+    # Possessive, so that a line of no interest is left at once: what follows is none of what is repeated.
+    rb":([0-5][0-9]|60)[^ ]*+ [^ ]++ (?:"
+    rb"postfix[^ \[\]]*/(smtpd|pickup|cleanup|qmgr|pipe|virtual|local|lmtp|smtp)\[[0-9]++\]: ([0-9A-Za-z]{5,24}+): "
     rb"(client=|uid=|message-id=|removed\Z|to=<|reject: RCPT from )"
     rb"|dovecot(?:\[[0-9]+\])?: (?:imap|pop3)-login: (?:Info: )?(?:Login|Logged in): user=<"
     rb"|(?:courier-)?(?:imap|pop3)(?:d|s|d-ssl)(?:\[[0-9]+\])?: (?:INFO: )?LOGIN, user=)"
