@@ -168,11 +168,6 @@ class FateKind(StrEnum):
     """It was delivered on this very server."""
 
     @property
-    def is_final(self) -> bool:
-        """Whether nothing more will come."""
-        return self in {FateKind.ABORTED, FateKind.DELIVERED, FateKind.REJECTED, FateKind.KEPT_HERE}
-
-    @property
     def is_taken(self) -> bool:
         """Whether the local mail server took the message, whatever became of it."""
         return self not in {FateKind.UNSEEN, FateKind.ABORTED}
