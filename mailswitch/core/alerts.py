@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from mailswitch.core.decide import REFUSED_HERE
+from mailswitch.core.decide import BOUNCED_HERE, REFUSED_HERE
 from mailswitch.core.domain import Inventory, Switch
 from mailswitch.core.ledger import Claim, Guard
 from mailswitch.core.limits import VantageFailures
+from mailswitch.core.names import DomainName
 from mailswitch.core.policy import Mode, Route
 from mailswitch.core.reports import Alert, DomainReport, ServerReport
 from mailswitch.core.table import Verdict
@@ -31,6 +32,7 @@ def alerts_of(
         *_refusals(report),
         *_never_local(report),
         *_refused_mail(report, mode),
+        *_bounced(report),
         *_re_enabled(report),
         *_noted(report),
         *_incomplete(report, tuple(vantages)),
@@ -78,11 +80,31 @@ def _refused_mail(report: ServerReport, mode: Mode) -> Iterable[Alert]:
 def _re_enabled(report: ServerReport) -> Iterable[Alert]:
     """Many at once are one alert: that is a plan sync, not many administrators."""
     names = [entry.domain.name for entry in report.domains if Guard.RE_ENABLED in entry.decision.holding]
+    text = "turned on against mailswitch, by hand or by a plan sync"
+    yield from _of_all(report, Guard.RE_ENABLED, names, text)
+
+
+def _bounced(report: ServerReport) -> Iterable[Alert]:
+    """Name what is off by us and led back here by the server's own resolvers: one cause, however many names."""
+    names = [
+        entry.domain.name
+        for entry in report.domains
+        if any(reason.code == BOUNCED_HERE for reason in entry.decision.reasons)
+    ]
+    text = (
+        "turned off by mailswitch and led back here by this server's own resolver, so that its own mail to them "
+        "bounces; let /etc/resolv.conf name a resolver without their zones, or remove these from Plesk's DNS"
+    )
+    yield from _of_all(report, BOUNCED_HERE, names, text)
+
+
+def _of_all(report: ServerReport, code: str, names: list[DomainName], text: str) -> Iterable[Alert]:
+    """Say once what is so of several names."""
     if names:
         shown = ", ".join(str(name) for name in names[:_MOST_NAMED])
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        text = f"{counted(len(names), 'name')} turned on against mailswitch, by hand or by a plan sync: {shown}{more}"
-        yield Alert(code=Guard.RE_ENABLED, server=report.name, name=names[0] if len(names) == 1 else None, text=text)
+        text = f"{counted(len(names), 'name')} {text}: {shown}{more}"
+        yield Alert(code=code, server=report.name, name=names[0] if len(names) == 1 else None, text=text)
 
 
 def _noted(report: ServerReport) -> Iterable[Alert]:

@@ -13,12 +13,14 @@ from mailswitch.core.domain import HostedDomain, Switch
 from mailswitch.core.guards import GUARDS, NEVER_LOCAL_GUARDS, Case, Panel, alias_routed_here, not_managed
 from mailswitch.core.history import confirmation_window, is_confirmed, needed_spread
 from mailswitch.core.ledger import Claim, DomainHistory, Guard
+from mailswitch.core.own_view import led_here
 from mailswitch.core.policy import HERE_ROUTES, Policy, Route
 from mailswitch.core.route import Reason
 from mailswitch.core.senders import RefusedHere, refused_here
 from mailswitch.core.table import Verdict, is_ground_for_turning_on, verdict
 
 __all__ = [
+    "BOUNCED_HERE",
     "REFUSED_HERE",
     "Case",
     "Decision",
@@ -27,9 +29,12 @@ __all__ = [
     "decide",
     "is_asked_about",
     "is_log_asked",
+    "is_own_view_asked",
     "table_verdict",
 ]
 
+BOUNCED_HERE = "bounced-here"
+"""The code of a reason and an alert: this server's own mail to a name that we turned off comes back."""
 REFUSED_HERE = "refused-here"
 """The code of a reason and an alert: outside hosts are refused for a name that we turned off."""
 
@@ -79,6 +84,15 @@ def is_log_asked(domain: HostedDomain, route: Route, policy: Policy, history: Do
     if domain.switch is Switch.OFF:
         return history.claim is Claim.OURS
     return table_verdict(domain, route, policy, history) is Verdict.TURN_OFF
+
+
+def is_own_view_asked(domain: HostedDomain, route: Route, policy: Policy, history: DomainHistory | None) -> bool:
+    """Whether the server's own resolvers have a say in what becomes of a name: it is to go off, or went off by us."""
+    if domain.name in policy.never_local:
+        return False
+    if domain.switch is Switch.OFF:
+        return history is not None and history.claim is Claim.OURS
+    return domain.switch is Switch.ON and table_verdict(domain, route, policy, history) is Verdict.TURN_OFF
 
 
 def decide(case: Case) -> Decision:
@@ -191,6 +205,9 @@ def _notes(case: Case) -> list[Reason]:
     elif history.claim_route is not None and route not in {history.claim_route, Route.UNKNOWN}:
         text = f"the route was {history.claim_route} when mailswitch turned it off"
         notes.append(Reason(code="route-changed", text=text))
+    led = led_here(case.own_opinions, case.finding) if history.claim is Claim.OURS else None
+    if led is not None:
+        notes.append(Reason(code=BOUNCED_HERE, text=f"{led}: mail from this server to it bounces"))
     refused = _refused(case)
     if refused is not None:
         notes.append(Reason(code=REFUSED_HERE, text=refused.text))

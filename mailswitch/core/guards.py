@@ -15,8 +15,10 @@ from mailswitch.core.domain import HostedDomain, Platform, Switch
 from mailswitch.core.evidence import Evidence, MailLog, NoEvidence, outside_in_words
 from mailswitch.core.history import confirmation_window, is_confirmed, needed_spread
 from mailswitch.core.ledger import Approval, Claim, DomainHistory, Guard, Pin
+from mailswitch.core.own_view import led_astray
 from mailswitch.core.policy import HERE_ROUTES, Mode, Policy, Route, UnknownProvider
 from mailswitch.core.quorum import Finding
+from mailswitch.core.route import Opinion
 from mailswitch.core.senders import LOG_SPAN, recent_outside, steady_senders
 from mailswitch.core.skips import NO_SKIPS, Skips
 from mailswitch.core.words import counted, duration
@@ -58,6 +60,8 @@ class Case:
     evidence: Evidence = _NO_LOG
     aliases: tuple[tuple[HostedDomain, Finding], ...] = ()
     """The domain's aliases with what was found of each."""
+    own_opinions: tuple[Opinion, ...] = ()
+    """What each of the server's own resolvers says; none where they are not asked."""
     pins: tuple[Pin, ...] = ()
     approval: Approval | None = None
     turned_at: tuple[datetime, ...] = ()
@@ -141,6 +145,10 @@ def alias_routed_here(case: Case) -> HostedDomain | None:
         if alias.switch is Switch.ON and finding.is_sighting and finding.route in HERE_ROUTES:
             return alias
     return None
+
+
+def _own_resolver(case: Case) -> str | None:
+    return led_astray(case.own_opinions, case.finding)
 
 
 def _still_receiving(case: Case) -> str | None:
@@ -242,6 +250,7 @@ GUARDS: tuple[tuple[Guard, Callable[[Case], str | None]], ...] = (
     (Guard.SUSPENDED, _suspended),
     (Guard.STOPS_SENDING, lambda case: stops_sending(case.panel, case.policy)),
     (Guard.NEEDED_BY_ALIAS, _needed_by_alias),
+    (Guard.OWN_RESOLVER, _own_resolver),
     (Guard.STILL_RECEIVING, _still_receiving),
     (Guard.UNKNOWN_PROVIDER, _unknown_provider),
     (Guard.UNCONFIRMED, _unconfirmed),

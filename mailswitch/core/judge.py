@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mailswitch.core.alerts import alerts_of
@@ -55,6 +55,8 @@ class ServerCase:
     """The server's changes of the last 30 days, for as long as an approval lives."""
     vantages: tuple[VantageFailures, ...]
     evidence: Callable[[HostedDomain], Evidence]
+    own_opinions: Mapping[DomainName, tuple[Opinion, ...]] = field(default_factory=dict)
+    """What the server's own resolvers say, by name, where they have a say."""
     now: datetime
     doubt: Refusal | None = None
     """Why *ours* is not known completely, found while it was put together."""
@@ -152,17 +154,13 @@ def _given_up(case: ServerCase) -> dict[DomainName, DomainHistory]:
     gone = {
         name: replace(
             history,
-            gone_since=history.gone_since or case.now,
-            claim=Claim.NONE if _is_long_gone(history, case) else history.claim,
+            gone_since=(since := history.gone_since or case.now),
+            claim=Claim.NONE if case.skips.age(since, case.now) >= DAY else history.claim,
         )
         for name, history in case.histories.items()
         if name not in hosted
     }
     return {name: history for name, history in gone.items() if history != case.histories[name]}
-
-
-def _is_long_gone(history: DomainHistory, case: ServerCase) -> bool:
-    return history.gone_since is not None and case.skips.age(history.gone_since, case.now) >= DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +216,7 @@ def _entry(case: ServerCase, domain: HostedDomain, history: DomainHistory, looku
         now=case.now,
         evidence=case.evidence(domain) if is_asked else NoEvidence("the mail log has no say in it"),
         aliases=tuple(lookups.aliases.get(domain.name, ())),
+        own_opinions=case.own_opinions.get(domain.name, ()),
         pins=case.pins,
         approval=lookups.approvals.get(domain.name),
         turned_at=tuple(lookups.turns.get(domain.name, ())),

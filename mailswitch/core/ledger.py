@@ -42,6 +42,7 @@ class Guard(StrEnum):
     SUSPENDED = "suspended"
     STOPS_SENDING = "stops-sending"
     NEEDED_BY_ALIAS = "needed-by-alias"
+    OWN_RESOLVER = "own-resolver"
     STILL_RECEIVING = "still-receiving"
     UNKNOWN_PROVIDER = "unknown-provider"
     UNCONFIRMED = "unconfirmed"

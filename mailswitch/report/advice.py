@@ -27,6 +27,7 @@ _BY_CODE: dict[str, str] = {
     Guard.SUSPENDED: "decided again once it is active",
     Guard.STOPS_SENDING: "accept_full_off for the server if its sites may stop sending",
     Guard.NEEDED_BY_ALIAS: "move the alias's mail, or turn its mail off, first",
+    Guard.OWN_RESOLVER: "let /etc/resolv.conf name a resolver without this zone, or remove the zone from Plesk's DNS",
     Guard.STILL_RECEIVING: f"find out who still relays to this server, {_REVIEW}",
     Guard.UNKNOWN_PROVIDER: f"ask the customer, name a host you know in policy.providers, {_REVIEW}",
     Guard.UNCONFIRMED: f"due by itself once it was seen often and long enough, {_REVIEW}",

@@ -53,7 +53,9 @@ _HOLDING = (
 
 _TURNED_OFF = frozenset({Section.TURNED_OFF, Section.FAILED, Section.REFUSED, Section.DUE_OFF, Section.LIMITED})
 
-_TELLING = frozenset({Guard.PINNED, Guard.NEEDED_BY_ALIAS, Guard.STILL_RECEIVING, Guard.UNCONFIRMED})
+_TELLING = frozenset(
+    {Guard.PINNED, Guard.NEEDED_BY_ALIAS, Guard.OWN_RESOLVER, Guard.STILL_RECEIVING, Guard.UNCONFIRMED}
+)
 """Guards whose text says more about the one name than their code does."""
 
 

@@ -27,6 +27,7 @@ from tests.support.builders import (
     a_pin,
     an_approval,
     an_exchange,
+    an_opinion,
 )
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -56,6 +57,7 @@ ALONE: dict[Guard, Case] = {
     Guard.SUSPENDED: a_case(a_domain(is_suspended=True)),
     Guard.STOPS_SENDING: a_case(panel=Panel(version="18.0.50", platform=Platform.LINUX)),
     Guard.NEEDED_BY_ALIAS: with_alias(Route.HERE),
+    Guard.OWN_RESOLVER: a_case(own_opinions=(an_opinion("127.0.0.1", Route.HERE),)),
     Guard.STILL_RECEIVING: a_case(evidence=RELAYED),
     Guard.UNKNOWN_PROVIDER: a_case(finding=UNKNOWN_HOST),
     Guard.UNCONFIRMED: a_case(history=a_history(sightings=2)),
@@ -120,7 +122,7 @@ def test_an_approval_lifts_no_guard_that_it_does_not_name(guard: Guard) -> None:
 
 
 @pytest.mark.parametrize("guard", [guard for guard in Guard if not guard.is_liftable])
-def test_nothing_lifts_the_five_guards_that_are_never_lifted(guard: Guard) -> None:
+def test_nothing_lifts_the_six_guards_that_are_never_lifted(guard: Guard) -> None:
     everything = an_approval(despite=frozenset(Guard))
 
     decision = decide(replace(ALONE[guard], approval=everything))
@@ -141,6 +143,7 @@ def test_all_guards_at_once_are_named_in_their_order_and_no_review_lifts_them() 
         panel=Panel(version=None, platform=Platform.LINUX),
         evidence=RELAYED,
         aliases=with_alias(Route.HERE).aliases,
+        own_opinions=ALONE[Guard.OWN_RESOLVER].own_opinions,
         pins=(a_pin(),),
         turned_at=(NOW, NOW),
     )

@@ -109,6 +109,7 @@ _POLICIES = st.builds(
     never_local=st.sampled_from([frozenset(), frozenset({DomainName("never.example")})]),
     is_full_off_accepted=st.booleans(),
 )
+_OWN_OPINIONS = st.lists(st.builds(an_opinion, st.just("own"), st.sampled_from(Route)), max_size=2).map(tuple)
 _APPROVALS = st.none() | st.builds(an_approval, despite=st.frozensets(st.sampled_from(Guard)))
 
 
@@ -124,6 +125,7 @@ def cases(draw: st.DrawFn) -> Case:
         panel=Panel(version=draw(st.sampled_from([None, "18.0.61"])), platform=draw(st.sampled_from(Platform))),
         evidence=draw(st.sampled_from([RELAYED, MailLog(covers=7 * DAY), NoEvidence("none")])),
         aliases=draw(st.sampled_from([(), (_ALIAS_HERE,)])),
+        own_opinions=draw(_OWN_OPINIONS),
         pins=draw(st.sampled_from([(), (a_pin(),)])),
         approval=draw(_APPROVALS),
         turned_at=draw(st.sampled_from([(), (NOW, NOW)])),
@@ -190,6 +192,7 @@ _WEAKENINGS: dict[str, Callable[[Case], Case]] = {
     "suspended": lambda case: replace(case, domain=replace(case.domain, is_suspended=True)),
     "stops-sending": lambda case: replace(case, panel=Panel(version=None, platform=Platform.UNKNOWN)),
     "needed-by-alias": lambda case: replace(case, aliases=(*case.aliases, _ALIAS_HERE)),
+    "own resolver": lambda case: replace(case, own_opinions=(*case.own_opinions, an_opinion("own", Route.HERE))),
     "still-receiving": lambda case: replace(case, evidence=RELAYED),
     "unknown-provider": lambda case: replace(case, finding=replace(case.finding, provider=None)),
     "review": lambda case: replace(case, policy=replace(case.policy, unknown_provider=UnknownProvider.REVIEW)),
