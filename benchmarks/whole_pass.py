@@ -149,7 +149,9 @@ def _configured(folder: Path, names: int, servers: int, stack: ExitStack) -> Pat
             "rate": 100_000,
             "concurrency": 100,
             "tries": 6,
-            "authoritative": "off",  # the made-up names have no servers of their own, and nothing leaves loopback
+            # The made-up names have no servers of their own, and nothing leaves loopback.
+            "authoritative": "off",
+            "own_resolvers": False,
             "vantages": [
                 {"name": f"v{each}", "operator": f"operator {each}", "address": f"127.0.0.1:{port}"}
                 for each, port in enumerate(resolver)

@@ -133,8 +133,8 @@ class DnsSection(fields.Section):
     )
     own_resolvers: bool = Field(
         default=True,
-        description="Whether `doctor`, for a server that is this machine, asks the resolvers of `/etc/resolv.conf` if "
-        "they serve zones of names hosted there, which Postfix would be misled by.",
+        description="Whether, for a server that is this machine, the resolvers of `/etc/resolv.conf` are asked before "
+        "a name is turned off, and by `doctor`: Postfix asks them, and bounces what they lead back to the server.",
     )
 
 

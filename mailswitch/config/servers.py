@@ -172,6 +172,11 @@ class ServerSection(fields.Section):
     local: LocalSection = Field(default_factory=LocalSection)
     mail_log: Annotated[MailLogSection, BeforeValidator(_written_as_word)] = Field(default_factory=MailLogSection)
     mailboxes: MailboxesSection = Field(default_factory=MailboxesSection)
+    resolvers: tuple[fields.Resolver, ...] = Field(
+        default_factory=tuple,
+        description="The resolvers that the server itself asks, and its Postfix with it: what they lead back to it is "
+        "not turned off. Default: those of `/etc/resolv.conf` for a server that is this machine, none for others.",
+    )
     accept_full_off: bool = Field(
         default=False,
         description="Turn off even where Plesk only has the full off, which also stops the site's own sending.",

@@ -83,14 +83,20 @@ def parse_message(packet: bytes, *, question_only: bool = False) -> dns.message.
         return None
 
 
-def read_reply(message: dns.message.Message, name: DomainName, rdtype: dns.rdatatype.RdataType) -> Reply:
-    """Return what a matching, complete message says about ``name``; ``rdtype`` is MX, A or AAAA."""
+def read_reply(
+    message: dns.message.Message, name: DomainName, rdtype: dns.rdatatype.RdataType, *, is_own: bool = False
+) -> Reply:
+    """Return what a matching, complete message says about ``name``; ``rdtype`` is MX, A or AAAA.
+
+    With ``is_own`` an answer with authority counts too: its sender's own view is what is asked for.
+    """
     said = Said(
         flags=message.flags,
         rcode=message.rcode(),
         errors=tuple(int(option.code) for option in message.options if isinstance(option, dns.edns.EDEOption)),
         answer=AnswerSection.of(records_in(message.answer)),
         soas=said_soas(records_in(message.authority)),
+        is_own=is_own,
     )
     return said.about(wire_name(name), rdtype)
 
@@ -117,6 +123,8 @@ class Said:
     answer: AnswerSection
     soas: tuple[tuple[dns.name.Name, int], ...]
     """The owner of each SOA in the authority section, and for how many seconds it lets a negative answer hold."""
+    is_own: bool = False
+    """It comes from a resolver whose own view is asked for, zones that it serves itself included."""
 
     def about(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> Reply:
         """Return what that means for ``name``; ``rdtype`` is MX, A or AAAA."""
@@ -153,6 +161,8 @@ class Said:
             passing = self.rcode in {dns.rcode.SERVFAIL, dns.rcode.REFUSED}
             return Unreliable(dns.rcode.to_text(self.rcode) + more, Again.ONCE if passing else Again.NEVER)
         if self.flags & dns.flags.AA:
+            if self.is_own:
+                return None
             return Unreliable("it answers with authority: it serves the zone itself and is no public view")
         if not self.flags & dns.flags.RA:
             return Unreliable("it offers no recursion")

@@ -12,11 +12,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
-from mailswitch.core.mx import Address, address
+from mailswitch.core.mx import Address, Observation, address
+from mailswitch.core.names import DomainName
+from mailswitch.lookup.survey import open_public_view
+from mailswitch.lookup.vantages import Codec, Timing, VantageSettings
 
-__all__ = ["RESOLV_CONF", "addresses_in", "own_resolvers"]
+__all__ = ["RESOLV_CONF", "OwnResolverView", "addresses_in", "own_resolvers"]
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 _MOST = 3
@@ -38,6 +43,32 @@ def own_resolvers(path: Path = RESOLV_CONF) -> tuple[Address, ...]:
         return addresses_in(b"")
     except OSError:
         return ()
+
+
+class OwnResolverView:
+    """What a server's own resolvers say, each for itself (see service.ports.OwnView)."""
+
+    def __init__(
+        self,
+        resolvers: Callable[[], Sequence[VantageSettings]],
+        timing: Timing,
+        now: Callable[[], datetime],
+        codec: Codec = Codec.FAST,
+    ) -> None:
+        """``resolvers`` tells whom to ask, each time anew: the file that names them may change."""
+        self._resolvers = resolvers
+        self._timing = timing
+        self._now = now
+        self._codec = codec
+
+    def observations(self, names: Iterable[DomainName]) -> Mapping[DomainName, tuple[Observation, ...]]:
+        """Ask each resolver about each name, exchanges included; of no name where there is no resolver."""
+        resolvers = self._resolvers()
+        if not resolvers:
+            return {}
+        view = open_public_view(resolvers, self._timing, self._now, codec=self._codec)
+        with view.sweep(rotation=0) as sweep:
+            return sweep.all_opinions(names)
 
 
 def addresses_in(written: bytes) -> tuple[Address, ...]:

@@ -44,6 +44,8 @@ class VantageSettings:
     transport: Transport = Transport.UDP
     tls: TlsTrust = field(default_factory=TlsTrust)
     """Whom a connection over TLS trusts."""
+    is_own: bool = False
+    """A resolver that a Plesk server asks itself: its own zones are no public view, but what the server finds."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for a port outside 1-65535."""

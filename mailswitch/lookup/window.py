@@ -252,7 +252,7 @@ class Window:
                 return
             if heard.rcode() in _MAY_BE_TOO_FAST:
                 self._standing.pace.refused()
-            reply = read_reply(heard, inquiry.name, inquiry.rdtype)
+            reply = read_reply(heard, inquiry.name, inquiry.rdtype, is_own=self._settings.is_own)
         if isinstance(reply, Unreliable):
             self._failed(inquiry, reply, _PAUSE_SECONDS)
         else:

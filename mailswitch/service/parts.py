@@ -41,6 +41,7 @@ def parts_of(settings: Settings, setup: Setup, open_observers: OpenObservers) ->
     slowest = max(server.read_timeout for server in settings.servers)
     ways = [way.timeout for way in (settings.notify.mail, settings.notify.webhook) if way is not None]
     telling = _MOST_WAITS * sum(ways, timedelta(0))
+    asking = (1 + sum(server.own_view is not None for server in setup.servers)) * settings.dns.deadline
     return Parts(
         setup=setup,
         timetable=Timetable(
@@ -48,6 +49,6 @@ def parts_of(settings: Settings, setup: Setup, open_observers: OpenObservers) ->
         ),
         keep=settings.schedule.keep,
         ledger=settings.ledger,
-        longest_silence=settings.dns.deadline + batches * _MOST_SILENT_READS * slowest + telling + _MARGIN,
+        longest_silence=asking + batches * _MOST_SILENT_READS * slowest + telling + _MARGIN,
         open_observers=open_observers,
     )

@@ -29,6 +29,7 @@ from mailswitch.service.carry_out import Orders, carry_out
 from mailswitch.service.collecting import rare_collections
 from mailswitch.service.local_evidence import look_into_log
 from mailswitch.service.observe import Answered, Progress, Scope, Sighted, look, read_inventories
+from mailswitch.service.own_view import own_opinions
 from mailswitch.service.ports import EvidenceSource, Ledger, LedgerReader, Panel
 from mailswitch.service.remarks import paused_alerts, server_pass, unsettled_alerts
 from mailswitch.service.reviewed import Reviewed, plan_refusal
@@ -281,6 +282,7 @@ def _case(
         changes=reader.changes(server=one.server.name, since=skips.earliest(now, APPROVAL_LIFE)),
         vantages=sighted.vantages,
         evidence=evidence.evidence,
+        own_opinions=own_opinions(one, sighted, setup.providers),
         now=now,
         doubt=sighted.doubt,
         is_partial=bool(request.scope.names),

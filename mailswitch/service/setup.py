@@ -15,7 +15,7 @@ from mailswitch.core.policy import Mode, Policy
 from mailswitch.core.providers import ProviderTable
 from mailswitch.service.local_evidence import MailLogSource
 from mailswitch.service.ports import EvidenceSource, LedgerPlace, Panel, PublicView
-from mailswitch.service.zone_ports import ZoneView
+from mailswitch.service.zone_ports import OwnView, ZoneView
 
 __all__ = ["ManagedServer", "NoMailLog", "Setup"]
 
@@ -49,6 +49,8 @@ class ManagedServer:
     mail_log: MailLogSource | None = None
     """The log that each pass looks into; None where ``evidence`` answers instead."""
     evidence: EvidenceSource = field(default_factory=NoMailLog)
+    own_view: OwnView | None = None
+    """The server's own resolvers; None where they are not known."""
 
     def opened(self) -> Panel:
         """Open the panel; what is wrong with this one server must not stop the others, so it is told in one way.

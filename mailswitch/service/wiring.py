@@ -26,8 +26,7 @@ from mailswitch.lookup.memory import AnswerMemory
 from mailswitch.lookup.probe import probe
 from mailswitch.lookup.root_probe import probe_root
 from mailswitch.lookup.survey import open_public_view
-from mailswitch.lookup.trust import TlsTrust
-from mailswitch.lookup.vantages import Codec, Timing, Transport, VantageSettings
+from mailswitch.lookup.vantages import Codec, VantageSettings
 from mailswitch.lookup.zone_servers import ZoneLookup
 from mailswitch.plesk.credentials import Credentials, Key, Login
 from mailswitch.plesk.fingerprint import presented_fingerprint
@@ -41,6 +40,7 @@ from mailswitch.service.install.host import Host
 from mailswitch.service.log_wiring import mail_log_of, own_folder_of
 from mailswitch.service.ports import LedgerPlace, Panel, PublicView
 from mailswitch.service.rescue_ports import FateSource
+from mailswitch.service.resolver_wiring import own_view_of, timing_of, vantages_of
 from mailswitch.service.setup import ManagedServer, Setup
 from mailswitch.service.stranded import MailHouse
 from mailswitch.service.vantage_check import RootState, Validation, VantageState
@@ -98,33 +98,6 @@ def _marker_of(settings: Settings) -> Path | None:
 def ledger_file(settings: Settings) -> Path | None:
     """Return the ledger's file as it is written in the settings; None for a database server."""
     return file_of(settings.ledger)
-
-
-def vantages_of(settings: Settings) -> tuple[VantageSettings, ...]:
-    """Return the vantages as the lookup adapter takes them."""
-    return tuple(
-        VantageSettings(
-            name=one.name,
-            operator=one.vantage.operator,
-            address=one.address.address,
-            port=one.address.port,
-            transport=Transport(one.address.transport.value),
-            tls=TlsTrust(
-                server_name=None if one.tls.server_name is None else one.tls.server_name.text,
-                ca_file=one.tls.ca_file,
-                fingerprints=one.tls.fingerprint_sha256,
-            ),
-        )
-        for one in settings.dns.vantages
-    )
-
-
-def timing_of(settings: Settings) -> Timing:
-    """Return how patiently vantages are asked."""
-    dns = settings.dns
-    return Timing(
-        timeout=dns.timeout, tries=dns.tries, deadline=dns.deadline, concurrency=dns.concurrency, rate=float(dns.rate)
-    )
 
 
 def public_view_of(settings: Settings, complain: Callable[[str], None] = lambda _: None) -> PublicView:
@@ -217,6 +190,7 @@ def _server(settings: Settings, server: ServerSection, providers: ProviderTable)
         hosts=additions.hosts,
         is_confirmed=additions.is_confirmed,
         mail_log=mail_log_of(server, providers, own_folder=own_folder_of(settings)),
+        own_view=own_view_of(settings, server, utc_now),
     )
 
 

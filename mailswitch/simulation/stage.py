@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,7 @@ from mailswitch.simulation.plesk_xml import XmlApiServer
 from mailswitch.simulation.public_dns import Fault, PublicDNSServer, PublicRecords, overlay, parse_records
 from mailswitch.simulation.schemas import SchemaSet
 from mailswitch.simulation.state import PanelState
-from mailswitch.simulation.world import World, WorldMailLog, WorldServer, WorldVantage
+from mailswitch.simulation.world import World, WorldMailLog, WorldResolver, WorldServer, WorldVantage
 from mailswitch.simulation.world_config import PanelPlace, VantagePlace, configuration, yaml_text
 
 __all__ = ["CONFIG_NAME", "Stage"]
@@ -50,7 +51,10 @@ class Stage:
         self._schemas = schemas
         self._panels: dict[str, PanelState] = {}
         self._servers: dict[str, XmlApiServer] = {}
-        self._vantages: dict[str, tuple[WorldVantage, PublicDNSServer]] = {}
+        self._vantages: dict[str, PublicDNSServer] = {}
+        self._own: dict[str, PublicDNSServer] = {}
+        self._resolvers: list[tuple[WorldResolver, PublicDNSServer]] = []
+        """The vantages and the servers' own."""
         self._records = parse_records(world.dns)
         self._running = ExitStack()
 
@@ -64,7 +68,10 @@ class Stage:
         _empty_directory(self.directory)
         with ExitStack() as starting:
             schemas = self._schemas or SchemaSet.from_environment()
-            panels = [self._start_panel(starting, server, schemas) for server in self.world.servers]
+            panels = [
+                replace(self._start_panel(starting, server, schemas), resolver=self._own_resolver(starting, server))
+                for server in self.world.servers
+            ]
             vantages = [self._start_vantage(starting, vantage) for vantage in self.world.vantages]
             value = configuration(panels, vantages, ledger=self.directory / "ledger.db", over=self.world.config)
             _write_by_rename(self.config_path, yaml_text(value, head=_HEAD))
@@ -102,7 +109,11 @@ class Stage:
 
     def vantage(self, name: str) -> PublicDNSServer:
         """Return one public view; raise KeyError for one that is not there."""
-        return self._vantages[name][1]
+        return self._vantages[name]
+
+    def own_resolver(self, name: str) -> PublicDNSServer:
+        """Return what one server asks itself; raise KeyError for a server of which that is not known."""
+        return self._own[name]
 
     @property
     def records(self) -> PublicRecords:
@@ -123,8 +134,8 @@ class Stage:
 
     def _publish(self, records: PublicRecords) -> None:
         self._records = records
-        for vantage, server in self._vantages.values():
-            server.replace(overlay(records, vantage.dns))
+        for resolver, server in self._resolvers:
+            server.replace(overlay(records, resolver.dns))
 
     # ---- starting
 
@@ -153,13 +164,23 @@ class Stage:
             mailboxes=mailboxes,
         )
 
+    def _own_resolver(self, starting: ExitStack, server: WorldServer) -> str | None:
+        if server.resolver is None:
+            return None
+        started = self._own[server.name] = self._start_resolver(starting, server.resolver)
+        return f"{started.address}:{started.port}"
+
     def _start_vantage(self, starting: ExitStack, vantage: WorldVantage) -> VantagePlace:
-        faults = {name: Fault(word) for name, word in vantage.faults.items()}
-        server = PublicDNSServer(overlay(self._records, vantage.dns), faults)
+        server = self._vantages[vantage.name] = self._start_resolver(starting, vantage)
+        return VantagePlace(name=vantage.name, operator=vantage.operator, endpoint=f"{server.address}:{server.port}")
+
+    def _start_resolver(self, starting: ExitStack, resolver: WorldResolver) -> PublicDNSServer:
+        faults = {name: Fault(word) for name, word in resolver.faults.items()}
+        server = PublicDNSServer(overlay(self._records, resolver.dns), faults)
         server.start()
         starting.callback(server.close)
-        self._vantages[vantage.name] = (vantage, server)
-        return VantagePlace(name=vantage.name, operator=vantage.operator, endpoint=f"{server.address}:{server.port}")
+        self._resolvers.append((resolver, server))
+        return server
 
 
 def _empty_directory(path: Path) -> None:

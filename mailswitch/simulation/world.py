@@ -24,6 +24,7 @@ __all__ = [
     "WorldDomain",
     "WorldMail",
     "WorldMailLog",
+    "WorldResolver",
     "WorldServer",
     "WorldVantage",
 ]
@@ -94,6 +95,16 @@ class WorldMailLog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorldResolver:
+    """A resolver of the world's DNS."""
+
+    dns: str = ""
+    """Master-file text whose RRsets replace those of the same name and type."""
+    faults: Mapping[DomainName, str] = field(default_factory=dict)
+    """SERVFAIL, REFUSED, timeout, truncated or authoritative, by exact name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorldServer:
     """One Plesk server."""
 
@@ -109,18 +120,16 @@ class WorldServer:
     """How its panel misbehaves, for as long as the world runs."""
     mail_log: WorldMailLog | None = None
     """None for a server whose log is not read."""
+    resolver: WorldResolver | None = None
+    """What the server itself asks; None where mailswitch does not know it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorldVantage:
+class WorldVantage(WorldResolver):
     """One public view of the world's DNS."""
 
     name: str
     operator: str
-    dns: str = ""
-    """Master-file text whose RRsets replace those of the same name and type."""
-    faults: Mapping[DomainName, str] = field(default_factory=dict)
-    """SERVFAIL, REFUSED, timeout, truncated or authoritative, by exact name."""
 
 
 DEFAULT_VANTAGES = tuple(WorldVantage(name=name, operator=name) for name in "abc")

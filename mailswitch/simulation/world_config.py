@@ -31,6 +31,8 @@ class PanelPlace:
     plesk: Path | None = None
     mail_log: Path | None = None
     mailboxes: Path | None = None
+    resolver: str | None = None
+    """Where the server's own resolver listens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,9 @@ def configuration(
 def _server(panel: PanelPlace) -> dict[str, Any]:
     # The log of the machine the simulation runs on is none of the simulated server's.
     mail_log: Any = "off" if panel.mail_log is None else {"paths": [str(panel.mail_log)]}
-    server = {"name": panel.name, "mail_log": mail_log}
+    server: dict[str, Any] = {"name": panel.name, "mail_log": mail_log}
+    if panel.resolver is not None:
+        server["resolvers"] = [panel.resolver]
     if panel.mailboxes is not None:
         server["mailboxes"] = {"path": str(panel.mailboxes)}
     if panel.plesk is not None:

@@ -6,6 +6,7 @@ Beside the keys of the design a world may have:
 - ``servers[].faults``: how its panel misbehaves all the time: a list of names (`mailswitch.simulation.misbehaviour`),
   or ``{fault: error, code: 1023, on: mail/set_prefs}`` with the other fields of a `Misbehaviour`.
 - ``servers[].mail_log``: what its mail log tells (`mailswitch.simulation.world_mail`).
+- ``servers[].resolver``: what the server itself asks: the truth, but for its ``dns`` and ``faults``, as a vantage has.
 - ``domains[].display``: what the panel shows as the name, where that is not the name with U-labels.
 """
 
@@ -33,6 +34,7 @@ from mailswitch.simulation.world import (
     DEFAULT_VERSION,
     World,
     WorldDomain,
+    WorldResolver,
     WorldServer,
     WorldVantage,
 )
@@ -182,6 +184,18 @@ class DomainSection(fields.Section):
         )
 
 
+class ResolverSection(fields.Section):
+    """One resolver."""
+
+    dns: str = ""
+    faults: dict[HostedName, DnsFault] = Field(default_factory=dict)
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """What it sees otherwise than the world."""
+        return {"dns": self.dns, "faults": {name: fault.value for name, fault in self.faults.items()}}
+
+
 class ServerSection(fields.Section):
     """One Plesk server."""
 
@@ -194,6 +208,7 @@ class ServerSection(fields.Section):
     domains: tuple[DomainSection, ...] = ()
     faults: tuple[Annotated[FaultSection, BeforeValidator(_named_fault)], ...] = ()
     mail_log: MailLogSection | None = None
+    resolver: ResolverSection | None = None
 
     @property
     def server(self) -> WorldServer:
@@ -209,16 +224,15 @@ class ServerSection(fields.Section):
             domains=tuple(domain.domain for domain in self.domains),
             faults=tuple(fault.misbehaviour for fault in self.faults),
             mail_log=None if self.mail_log is None else self.mail_log.mail_log,
+            resolver=None if self.resolver is None else WorldResolver(**self.resolver.view),
         )
 
 
-class VantageSection(fields.Section):
+class VantageSection(ResolverSection):
     """One public view."""
 
     name: fields.ShortWord
     operator: fields.Words | None = None
-    dns: str = ""
-    faults: dict[HostedName, DnsFault] = Field(default_factory=dict)
 
     @property
     def vantage(self) -> WorldVantage:
@@ -226,8 +240,7 @@ class VantageSection(fields.Section):
         return WorldVantage(
             name=self.name,
             operator=self.operator or self.name,
-            dns=self.dns,
-            faults={name: fault.value for name, fault in self.faults.items()},
+            **self.view,
         )
 
 

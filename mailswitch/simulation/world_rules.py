@@ -37,6 +37,10 @@ def broken_rules(document: Document, text: str) -> tuple[Problem, ...]:
     found.extend(_dns_problems(document, ("dns",), root.get("dns"), text))
     for at, keys in _sections(root, "vantages"):
         found.extend(_dns_problems(document, ("vantages", at, "dns"), keys.get("dns"), text))
+    for at, keys in _sections(root, "servers"):
+        own = keys.get("resolver")
+        if isinstance(own, dict):
+            found.extend(_dns_problems(document, ("servers", at, "resolver", "dns"), own.get("dns"), text))
     return tuple(found)
 
 

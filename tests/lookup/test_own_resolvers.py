@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailswitch.core.mx import Addresses, Indeterminate, NoSuchDomain, Published
 from mailswitch.core.names import DomainName
-from mailswitch.lookup.own_resolvers import addresses_in, own_resolvers
+from mailswitch.lookup.own_resolvers import OwnResolverView, addresses_in, own_resolvers
 from mailswitch.lookup.probe import served_by
-from mailswitch.lookup.vantages import Timing, VantageSettings
-from mailswitch.simulation.public_dns import PublicDNSServer, parse_records
+from mailswitch.lookup.vantages import Codec, Timing, VantageSettings
+from mailswitch.simulation.public_dns import Fault, PublicDNSServer, parse_records
 from tests.support.nasty_dns import SOA, NastyDNS, reply_to
 
 PATIENT = Timing(timeout=timedelta(seconds=10), tries=2)
@@ -175,3 +176,58 @@ def test_one_name_that_gets_no_answer_hides_no_other() -> None:
 
     with NastyDNS(lame_for_one) as server:
         assert served_by(server.settings(), HASTY, [GONE, STALE]) == (STALE,)
+
+
+# ---- what they say of a name
+
+
+def a_view(*servers: PublicDNSServer, is_own: bool = True, codec: Codec = Codec.FAST) -> OwnResolverView:
+    places = [
+        VantageSettings(name=one.address, operator="", address=ip_address(one.address), port=one.port, is_own=is_own)
+        for one in servers
+    ]
+    return OwnResolverView(lambda: places, HASTY, lambda: datetime.now(UTC), codec)
+
+
+def a_server(records: str, **faults: Fault) -> PublicDNSServer:
+    return PublicDNSServer(parse_records(records), {DomainName(f"{name}.example"): how for name, how in faults.items()})
+
+
+@pytest.mark.parametrize("codec", Codec)
+def test_an_answer_with_authority_counts_for_a_resolver_of_one_s_own_and_for_no_other(codec: Codec) -> None:
+    records = "stale.example. 60 IN MX 10 mail.example.\nmail.example. 60 IN A 192.0.2.10\n"
+    with a_server(records, stale=Fault.AUTHORITATIVE, mail=Fault.AUTHORITATIVE) as server:
+        (own,) = a_view(server, codec=codec).observations([STALE])[STALE]
+        (other,) = a_view(server, is_own=False, codec=codec).observations([STALE])[STALE]
+
+    assert isinstance(own.mx, Published)
+    assert own.host(DomainName("mail.example")) == Addresses(addresses=frozenset({ip_address("192.0.2.10")}))
+    assert isinstance(other.mx, Indeterminate)
+
+
+@pytest.mark.parametrize("codec", Codec)
+def test_that_there_is_no_such_name_is_believed_with_authority_too(codec: Codec) -> None:
+    with a_server("there.example. 60 IN A 192.0.2.1\n", gone=Fault.AUTHORITATIVE) as server:
+        (seen,) = a_view(server, codec=codec).observations([GONE])[GONE]
+
+    assert isinstance(seen.mx, NoSuchDomain)
+
+
+def test_each_resolver_speaks_for_itself_and_a_silent_one_is_no_answer() -> None:
+    with a_server("stale.example. 60 IN MX 0 .\n") as one, a_server("", stale=Fault.TIMEOUT) as other:
+        said, silent = a_view(one, other).observations([STALE])[STALE]
+
+    assert not isinstance(said.mx, Indeterminate)
+    assert isinstance(silent.mx, Indeterminate)
+
+
+def test_whom_to_ask_is_looked_up_each_time_and_nobody_is_asked_where_nobody_is_named() -> None:
+    places: list[VantageSettings] = []
+    view = OwnResolverView(lambda: places, HASTY, lambda: datetime.now(UTC))
+
+    assert view.observations([STALE]) == {}
+    with a_server("stale.example. 60 IN MX 0 .\n") as server:
+        places.append(
+            VantageSettings(name="a", operator="", address=ip_address(server.address), port=server.port, is_own=True)
+        )
+        assert set(view.observations([STALE])) == {STALE}

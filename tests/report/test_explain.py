@@ -164,7 +164,7 @@ def test_the_document_has_every_key() -> None:
     assert document["domain"]["mx"][0]["addresses"][2] == {"address": "192.0.2.1", "ours": False}
     assert document["domain"]["created"] == "2023-06-05"
     assert document["opinions"][1]["remembered"] is True
-    assert document["guards"][7] == {
+    assert document["guards"][8] == {
         "guard": "unconfirmed",
         "state": "holds",
         "liftable": True,

@@ -1,4 +1,4 @@
-"""The check-up of this machine's own resolvers: those that would mislead Postfix about names that moved."""
+"""A server's own resolvers: which they are, and the check-up that warns of those that mislead Postfix."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from mailswitch.report.doctor import Grade, Symptom
 from mailswitch.service.doctor import LedgerState, check_up
 from mailswitch.service.own_resolvers import OwnResolver, own_resolver_symptoms
 from mailswitch.service.resolver_wiring import own_resolver_prober
+from mailswitch.service.wiring import setup_of
 from mailswitch.simulation.public_dns import PublicDNSServer, parse_records
 from tests.support.nasty_dns import NastyDNS, reply_to
 from tests.support.ports import Scene
@@ -113,8 +114,9 @@ def test_the_resolvers_of_a_server_on_this_machine_are_tried_each(
         (("url: 'https://192.0.2.10:8443', secret_key_file: key",), [MOVED]),
         (("panel: local", ", own_resolvers: false"), [MOVED]),
         (("panel: local",), []),
+        (("panel: local, resolvers: ['127.0.0.9']",), [MOVED]),
     ],
-    ids=["another-machine", "not-wanted", "nothing-hosted"],
+    ids=["another-machine", "not-wanted", "nothing-hosted", "others-written"],
 )
 def test_no_resolver_is_asked_where_there_is_nothing_to_learn(
     tmp_path: Path,
@@ -127,8 +129,45 @@ def test_no_resolver_is_asked_where_there_is_nothing_to_learn(
 
     tried = own_resolver_prober(settings_of(*written), resolv_conf=path, port=name_server.port)("web01", hosted)
 
-    assert tried == ()
+    assert [one for one in tried if one.serves] == []
     assert name_server.udp_queries == []
+
+
+def test_resolvers_that_are_written_for_a_server_are_tried_wherever_it_is(
+    tmp_path: Path, settings_of: Callable[..., Settings], name_server: NastyDNS
+) -> None:
+    server = (
+        "url: 'https://192.0.2.10:8443', secret_key_file: key, "
+        f"resolvers: ['127.0.0.1:{name_server.port}', 'tcp://127.0.0.2']"
+    )
+    settings = settings_of(server, ", own_resolvers: false")
+
+    tried = own_resolver_prober(settings, resolv_conf=tmp_path / "absent")("web01", [MOVED])
+
+    assert tried == (a_resolver("127.0.0.1", "moved.example"), a_resolver("127.0.0.2"))
+
+
+# ---- who is asked in a pass
+
+
+@pytest.mark.parametrize(
+    ("written", "is_asked"),
+    [
+        (("panel: local",), True),
+        (("url: 'https://127.0.0.1:8443', secret_key_file: key",), True),
+        (("url: 'https://192.0.2.10:8443', secret_key_file: key",), False),
+        (("url: 'https://192.0.2.10:8443', secret_key_file: key, resolvers: ['192.0.2.53']",), True),
+        (("panel: local", ", own_resolvers: false"), False),
+        (("panel: local, resolvers: ['192.0.2.53']", ", own_resolvers: false"), True),
+    ],
+    ids=["local", "loopback", "elsewhere", "elsewhere-written", "not-wanted", "not-wanted-but-written"],
+)
+def test_a_pass_asks_the_resolvers_of_a_server_that_are_known(
+    settings_of: Callable[..., Settings], written: tuple[str, ...], is_asked: bool
+) -> None:
+    (server,) = setup_of(settings_of(*written)).servers
+
+    assert (server.own_view is not None) is is_asked
 
 
 # ---- the whole check-up

@@ -19,7 +19,7 @@ from mailswitch.simulation.world import World
 from mailswitch.simulation.world_file import parse_world
 
 GUARDS_SHOWN = {
-    "not-managed", "suspended", "stops-sending", "needed-by-alias", "unknown-provider", "arriving",
+    "not-managed", "suspended", "stops-sending", "needed-by-alias", "own-resolver", "unknown-provider", "arriving",
 }  # fmt: skip
 """The others need a history or a person, and are shown by the tour or by commands."""
 
@@ -60,6 +60,7 @@ def test_the_demo_shows_every_route_and_every_guard_that_a_name_can_show(
         ("backup-here.example", "backup-here", None),
         ("still-here.example", "here", None),
         ("main-moved.example", "elsewhere", "needed-by-alias"),
+        ("stale-zone.example", "elsewhere", "own-resolver"),
         ("suspended.example", "elsewhere", "suspended"),
         ("suspended-addon.example", "elsewhere", "suspended"),
         ("www-only.example", None, "not-managed"),

@@ -72,8 +72,7 @@ def _names_of_others(play: Play) -> None:
         "a tenant added them", Mail(to=(_SQUATTED, _PUBLIC), rightful=(SECOND,), by=INSIDE), abandoned=2 * len(INSIDE)
     )
     report = play.passes(1)
-    alerts = {(alert["code"], alert["name"]) for alert in report["alerts"]}
-    play.check(("never-local", _PUBLIC) in alerts, f"one pass: an alert for {_PUBLIC}")
+    play.check_alert(report, "never-local", _PUBLIC)
     play.check_switches(Switch.OFF, _PUBLIC)
     play.step(f"to {_PUBLIC} after one pass", Mail(to=(_PUBLIC,), rightful=(SECOND,), by=INSIDE), is_promised=True)
     play.check_held(play.passes(3), _SQUATTED, "arriving")

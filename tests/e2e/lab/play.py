@@ -206,6 +206,11 @@ class Play:
         for reason in entry["reasons"]:
             tell(f"         {reason['text']}")
 
+    def check_alert(self, report: Mapping[str, Any], code: str, name: str) -> None:
+        """Check that a report has this alert about a name."""
+        alerts = {(alert["code"], alert["name"]) for alert in report["alerts"]}
+        self.check((code, name) in alerts, f"an alert for {name}: {code}")
+
     def remark(self, text: str) -> None:
         """Print something, and put it below the table."""
         tell(f"   {text}")

@@ -11,7 +11,7 @@ from tests.e2e.lab.senders import INSIDE, WEB_FORM
 
 __all__ = ["SPECIAL", "VIEWS"]
 
-_STALE, _WRONG = "stale-e.example", "wrong-e.example"
+_STALE, _WRONG, _LED_BACK = "stale-e.example", "wrong-e.example", "led-back-e.example"
 _BOGUS, _LAME, _SIGNED = "bogus-f.example", "lame-f.example", "signed-f.example"
 _LIED_AWAY, _LIED_HERE = "lied-away-f.example", "lied-here-f.example"
 _SIX, _SIX_MOVED = "six-k.example", "six-moved-k.example"
@@ -23,7 +23,7 @@ SPECIAL = Special(
     bogus=frozenset({_BOGUS}),
     lame=frozenset({_LAME}),
     lied_about={_LIED_AWAY: mx(_LIED_AWAY, AT_PROVIDER), _LIED_HERE: mx(_LIED_HERE, HERE)},
-    stale={_STALE: mx(_STALE, HERE), _WRONG: mx(_WRONG, AT_PROVIDER)},
+    stale={_STALE: mx(_STALE, HERE), _WRONG: mx(_WRONG, AT_PROVIDER), _LED_BACK: mx(_LED_BACK, HERE)},
 )
 
 
@@ -35,19 +35,38 @@ def _stale_local_zone(play: Play) -> None:
     play.check_switches(Switch.ON, _WRONG)
     play.step("the local zone has the old MX", Mail(to=(_STALE,) * 2, rightful=(PROVIDER,)), is_promised=True)
     play.step("the local zone has a wrong MX", Mail(to=(_WRONG,) * 2, rightful=(PLESK,)), is_promised=True)
+    _asked_by_postfix_itself(play)
+
+
+def _asked_by_postfix_itself(play: Play) -> None:
+    """Have the Plesk server ask the name server with the stale zones; then no more."""
+    play.lab.publish({_LED_BACK: mx(_LED_BACK, AT_PROVIDER)})
+    play.host({"name": _LED_BACK})
     play.lab.resolve_by("127.0.0.1")
     try:
+        report = play.passes(3)
+        play.check_held(report, _LED_BACK, "own-resolver")
         play.step(
-            "where Postfix itself asks that name server",
+            "held: Postfix itself asks that name server",
+            Mail(to=(_LED_BACK,), rightful=(PROVIDER,), by=INSIDE),
+            abandoned=len(INSIDE),
+        )
+        play.check_alert(report, "bounced-here", _STALE)
+        play.step(
+            "off before Postfix was made to ask it, and told of",
             Mail(to=(_STALE,), rightful=(PROVIDER,), by=INSIDE),
             bounced=len(INSIDE),
         )
         play.remark(
             "where the Plesk server's own Postfix asks a name server with a stale local zone, it takes itself for the "
-            "exchange of a name that is off, and sends co-tenants' mail back: have it ask a resolver without such zones"
+            "exchange of a name that is off, and sends co-tenants' mail back: such names are not turned off "
+            "(own-resolver), and of those that are off already an alert tells (bounced-here)"
         )
     finally:
         play.lab.resolve_by()
+    play.passes(1)
+    play.check_switches(Switch.OFF, _LED_BACK)
+    play.step("off once Postfix asks another one", Mail(to=(_LED_BACK, _STALE), rightful=(PROVIDER,)), is_promised=True)
 
 
 def _broken_dns(play: Play) -> None:
@@ -85,7 +104,7 @@ def _unusual_exchanges(play: Play) -> None:
 
 
 VIEWS = (
-    Scenario("e", "A stale local zone", (_STALE, _WRONG), _stale_local_zone),
+    Scenario("e", "A stale local zone", (_STALE, _WRONG, _LED_BACK), _stale_local_zone),
     Scenario("f", "Broken DNS", (_BOGUS, _LAME, _SIGNED, _LIED_AWAY, _LIED_HERE), _broken_dns),
     Scenario("k", "Unusual exchanges", (_SIX, _SIX_MOVED, _CNAME, _CNAME_MOVED, _NAT), _unusual_exchanges),
 )
