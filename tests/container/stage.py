@@ -48,6 +48,7 @@ def main(folder: Path) -> None:
         for resolver in RESOLVERS:
             _own(resolver)
             vantages.append(running.enter_context(PublicDNSServer(_records(folder), address=resolver, port=53)))
+        _ask(RESOLVERS[0])
         _ready()
         while signal.sigwait(signals) == signal.SIGHUP:
             for vantage in vantages:
@@ -69,6 +70,13 @@ def _records(folder: Path) -> PublicRecords:
 
 def _own(resolver: str) -> None:
     subprocess.run(["ip", "address", "replace", f"{resolver}/32", "dev", "lo"], check=True)
+
+
+def _ask(resolver: str) -> None:
+    """Have the server itself ask a resolver: what mailswitch takes for Postfix's view."""
+    written = Path("/etc/resolv.conf")
+    written.unlink(missing_ok=True)
+    written.write_text(f"nameserver {resolver}\n", encoding="ascii")
 
 
 def _ready() -> None:

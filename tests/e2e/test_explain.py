@@ -52,8 +52,8 @@ def test_every_guard_is_listed_with_its_state(demo: Play) -> None:
 
     assert document["schema"] == "mailswitch/explain/1"
     assert {guard["guard"] for guard in document["guards"]} == {
-        "not-managed", "pinned", "suspended", "stops-sending", "needed-by-alias", "still-receiving", "unknown-provider",
-        "unconfirmed", "arriving", "re-enabled", "flapping", "approval",
+        "not-managed", "pinned", "suspended", "stops-sending", "needed-by-alias", "own-resolver", "still-receiving",
+        "unknown-provider", "unconfirmed", "arriving", "re-enabled", "flapping", "approval",
     }  # fmt: skip
     assert {opinion["vantage"] for opinion in document["opinions"]} == {"alpha", "beta", "gamma"}
     assert document["next"]
