@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from mailswitch.core.errors import ConfigError, LedgerError
 from mailswitch.ledger import schema, tables
+from mailswitch.ledger.folders import closed_to_us, without_room
 from mailswitch.ledger.marker import BY_MARKER
 from mailswitch.ledger.place import open_place
 from mailswitch.ledger.postgresql import PostgreSQLPlace
@@ -20,6 +21,7 @@ from mailswitch.ledger.sqlite import SQLitePlace
 __all__ = ["Integrity", "LedgerHealth", "inspect"]
 
 _PROBLEMS_SHOWN = 3
+_NOT_RECORDED = "so no pass can record anything"
 
 
 class Integrity(StrEnum):
@@ -59,7 +61,10 @@ def inspect(url: str, *, marker: Path | None = None) -> LedgerHealth:
         place = open_place(url, marker=marker)
     except ConfigError as error:
         return LedgerHealth(place="", problems=(str(error),))
-    return _with_doubt(place, _looked_at(place))
+    health = _looked_at(place)
+    if marker is not None:
+        health = _with_marker(place, marker, health)
+    return _with_doubt(place, health)
 
 
 def _looked_at(place: SQLitePlace | PostgreSQLPlace) -> LedgerHealth:
@@ -74,7 +79,7 @@ def _looked_at(place: SQLitePlace | PostgreSQLPlace) -> LedgerHealth:
 
 def _with_doubt(place: SQLitePlace | PostgreSQLPlace, health: LedgerHealth) -> LedgerHealth:
     """Tell of a ledger that is not the one written last; one that cannot be read has its problem already."""
-    if health.problems:
+    if not health.is_readable:
         return health
     reader = place.reader()
     try:
@@ -83,7 +88,7 @@ def _with_doubt(place: SQLitePlace | PostgreSQLPlace, health: LedgerHealth) -> L
         reader.close()
     if pause is None or pause.by != BY_MARKER:
         return health
-    return replace(health, problems=(pause.reason or "",))
+    return replace(health, problems=(*health.problems, pause.reason or ""))
 
 
 def _file(place: SQLitePlace, health: LedgerHealth) -> LedgerHealth:
@@ -133,19 +138,39 @@ def _server(place: PostgreSQLPlace, health: LedgerHealth) -> LedgerHealth:
 
 
 def _with_rights(place: SQLitePlace, health: LedgerHealth) -> LedgerHealth:
-    directory = place.path.parent
-    if not directory.is_dir():
-        words = (
-            f"there is no directory {str(directory)!r} for the ledger: make it, owned by the user who runs mailswitch"
+    problem = _folder_problem(place.path.parent, "the ledger")
+    if problem is None and health.exists:
+        reason = closed_to_us(place.path)
+        problem = reason and f"the ledger {place.shown} is not writable for this user, {_NOT_RECORDED}; {reason}"
+    return replace(health, problems=(problem,)) if problem else replace(health, is_writable=True)
+
+
+def _with_marker(place: SQLitePlace | PostgreSQLPlace, marker: Path, health: LedgerHealth) -> LedgerHealth:
+    """Look at where the marker is left, unless that was looked at already: without it no change is made."""
+    folder = Path(os.path.realpath(marker.parent))
+    if isinstance(place, SQLitePlace) and folder == place.path.parent:
+        return health
+    problem = _folder_problem(folder, f"the ledger's marker {str(marker)!r}")
+    return replace(health, is_writable=False, problems=(*health.problems, problem)) if problem else health
+
+
+def _folder_problem(folder: Path, what: str) -> str | None:
+    try:
+        return _folder_trouble(folder, what)
+    except OSError as error:
+        return (
+            f"the directory {str(folder)!r} of {what} cannot be looked at: {error.strerror}; check its owner and mode"
         )
-        return replace(health, problems=(words,))
-    if not os.access(directory, os.W_OK | os.X_OK):
-        words = f"the directory {str(directory)!r} is not writable for this user: no pass can record in it"
-        return replace(health, problems=(words,))
-    if health.exists and not os.access(place.path, os.W_OK):
-        words = f"the ledger {place.shown} is not writable for this user: no pass can record in it"
-        return replace(health, problems=(words,))
-    return replace(health, is_writable=True)
+
+
+def _folder_trouble(folder: Path, what: str) -> str | None:
+    if not folder.is_dir():
+        return f"there is no directory {str(folder)!r} for {what}: make it, owned by the user who runs mailswitch"
+    reason = closed_to_us(folder)
+    if reason:
+        return f"the directory {str(folder)!r} of {what} is not writable for this user, {_NOT_RECORDED}; {reason}"
+    full = without_room(folder)
+    return full and f"there is no room for {what} in {str(folder)!r}, {_NOT_RECORDED}: {full}"
 
 
 def _quick_check(connection: Connection) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ def mount(folder: Path, flags: int) -> None:
 def fill(folder: Path) -> dict[str, object]:
     """Record intents until the disk is full, then make room and record another."""
     url, ballast = f"sqlite:///{folder / 'ledger.db'}", folder / "ballast"
-    ballast.write_bytes(bytes(100_000))
+    ballast.write_bytes(bytes(200_000))
     promised, error = 0, ""
     try:
         with open_place(url).locked() as ledger:
