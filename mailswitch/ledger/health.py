@@ -17,6 +17,7 @@ from mailswitch.ledger.place import open_place
 from mailswitch.ledger.postgresql import PostgreSQLPlace
 from mailswitch.ledger.session import Session
 from mailswitch.ledger.sqlite import SQLitePlace
+from mailswitch.ledger.trust import group_warnings, refuse_untrusted
 
 __all__ = ["Integrity", "LedgerHealth", "inspect"]
 
@@ -53,6 +54,8 @@ class LedgerHealth:
     """Intents without an outcome; the next pass settles them first."""
     problems: tuple[str, ...] = ()
     """One sentence each: what is wrong and what to do."""
+    warnings: tuple[str, ...] = ()
+    """One sentence each: what may be meant so, but better is not."""
 
 
 def inspect(url: str, *, marker: Path | None = None) -> LedgerHealth:
@@ -97,6 +100,11 @@ def _file(place: SQLitePlace, health: LedgerHealth) -> LedgerHealth:
     except LedgerError as error:
         return replace(health, exists=True, problems=(str(error),))
     health = _with_rights(place, replace(health, exists=exists, is_readable=not exists))
+    try:
+        health = replace(health, warnings=group_warnings(place.named, place.path))
+        refuse_untrusted(place.named, place.path)
+    except LedgerError as error:
+        health = replace(health, is_writable=False, problems=(*health.problems, str(error)))
     if not exists:
         return health
     try:

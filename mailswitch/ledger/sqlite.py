@@ -29,6 +29,7 @@ from mailswitch.ledger.reader import EmptyLedger, StoredReader, reader_of
 from mailswitch.ledger.schema import is_current, migrate
 from mailswitch.ledger.session import Opening, Session
 from mailswitch.ledger.store import StoredLedger
+from mailswitch.ledger.trust import refuse_dangling, refuse_untrusted
 
 __all__ = ["SQLitePlace"]
 
@@ -41,8 +42,9 @@ class SQLitePlace:
     """The file of a ledger; nothing is touched before one of its methods is called."""
 
     def __init__(self, path: Path, *, marker: MarkerFile | None = None) -> None:
-        """Keep the path, absolute and without symbolic links: the lock must be the same by every name."""
-        self.path = path.resolve()
+        """Keep the path as it is named, and without symbolic links: the lock must be the same by every name."""
+        self.named = path.absolute()
+        self.path = Path(os.path.realpath(path))
         self._marker = marker
 
     def __repr__(self) -> str:
@@ -93,7 +95,7 @@ class SQLitePlace:
     @contextmanager
     def daemon_lock(self) -> Iterator[Callable[[], None]]:
         """Hold the lock of the one daemon; see LedgerPlace. It is held for as long as the process lives."""
-        self._check_directory()
+        self._check_place()
         with ExitStack() as stack:
             # Somebody may be looking whether there is a daemon, which takes a moment.
             retry_while_running(
@@ -136,12 +138,13 @@ class SQLitePlace:
 
     @contextmanager
     def _pass_lock(self) -> Iterator[None]:
-        self._check_directory()
+        self._check_place()
         with file_lock(self.path.with_name(self.path.name + ".lock"), self.shown):
             yield
 
     @contextmanager
     def _writing(self, wait: timedelta) -> Iterator[Session]:
+        refuse_untrusted(self.named, self.path)
         engine = _engine(f"{self.path.as_uri()}?mode=rw", wait, begin="BEGIN IMMEDIATE", setting_up=_set_up_for_writing)
         session = Session(lambda: Opening(engine=engine), self.shown)
         try:
@@ -150,17 +153,20 @@ class SQLitePlace:
             session.close()
 
     def exists(self) -> bool:
-        """Whether there is a file; raise LedgerError where that cannot be told or it is no plain file."""
+        """Whether there is a file; raise LedgerError where that cannot be told, or it is neither a file nor nothing."""
         with translated("open", self.shown):
             try:
                 mode = self.path.stat().st_mode
             except (FileNotFoundError, NotADirectoryError):
+                refuse_dangling(self.named)
                 return False
         if not stat.S_ISREG(mode):
             raise LedgerError(f"cannot open the ledger {self.shown}: it is no plain file; point `ledger` to a file")
         return True
 
-    def _check_directory(self) -> None:
+    def _check_place(self) -> None:
+        """Refuse a place for a ledger before any file is made there."""
+        self.exists()
         directory = self.path.parent
         with translated("make", self.shown):
             is_there = directory.is_dir()
@@ -169,6 +175,7 @@ class SQLitePlace:
                 f"cannot make the ledger {self.shown}: there is no directory {str(directory)!r}; make it with "
                 f"`install -d -m 0750 {directory}`, owned by the user who runs mailswitch"
             )
+        refuse_untrusted(self.named, self.path)
 
     def _make_file(self) -> None:
         """Make an empty file, which to SQLite is an empty database; the files beside it take over its mode."""

@@ -42,6 +42,7 @@ class LedgerState:
     place: str
     exists: bool
     problems: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def check_up(
@@ -80,11 +81,14 @@ def check_up(
     return tuple(found)
 
 
-def _ledger(state: LedgerState) -> list[Symptom]:
-    if state.problems:
-        return [Symptom(subject="ledger", grade=Grade.PROBLEM, text=problem) for problem in state.problems]
-    text = f"{state.place}: in order" if state.exists else f"{state.place}: not made yet, the first pass makes it"
-    return [Symptom(subject="ledger", grade=Grade.OK, text=text)]
+def _ledger(state: LedgerState) -> Iterator[Symptom]:
+    for problem in state.problems:
+        yield Symptom(subject="ledger", grade=Grade.PROBLEM, text=problem)
+    for warning in state.warnings:
+        yield Symptom(subject="ledger", grade=Grade.WARNING, text=warning)
+    if not state.problems:
+        text = f"{state.place}: in order" if state.exists else f"{state.place}: not made yet, the first pass makes it"
+        yield Symptom(subject="ledger", grade=Grade.OK, text=text)
 
 
 def _clock(setup: Setup) -> list[Symptom]:

@@ -175,7 +175,7 @@ def this_host() -> Host:
 def inspected_ledger(settings: Settings) -> LedgerState:
     """Look at the ledger without changing it."""
     health = inspect(settings.ledger, marker=_marker_of(settings))
-    return LedgerState(place=health.place, exists=health.exists, problems=health.problems)
+    return LedgerState(place=health.place, exists=health.exists, problems=health.problems, warnings=health.warnings)
 
 
 def _server(settings: Settings, server: ServerSection, providers: ProviderTable) -> ManagedServer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -95,6 +96,19 @@ def restored_from_a_backup(play: Play) -> Ending:
     return play.run("doctor")
 
 
+def open_to_everybody(play: Play) -> Ending:
+    ledger_of(play).chmod(0o646)
+    assert "everybody may write" in play.complains(1, "once")
+    return play.run("doctor")
+
+
+def linked_to_nothing(play: Play) -> Ending:
+    ledger_of(play).rename(ledger_of(play).with_name("away"))
+    ledger_of(play).symlink_to("gone")
+    assert "nothing is there" in play.complains(1, "once")
+    return play.run("doctor")
+
+
 @pytest.mark.parametrize(
     ("trouble", "advice"),
     [
@@ -110,6 +124,8 @@ def restored_from_a_backup(play: Play) -> Ending:
         (of_a_newer_program, ["newer mailswitch (schema '9999')", "upgrade mailswitch on this machine"]),
         (of_an_older_program, ["older mailswitch (schema 0001)", "run `mailswitch once`"]),
         (restored_from_a_backup, ["a backup of it was restored", "take it as it is with mailswitch resume"]),
+        (open_to_everybody, ["everybody may write to", "(mode 0646)", "mailswitch history", "chmod o-w"]),
+        (linked_to_nothing, ["a symbolic link to 'gone'", "remove the link, or bring back what it leads to"]),
     ],
 )
 def test_doctor_says_how_to_go_on(play: Play, trouble: Callable[[Play], Ending], advice: list[str]) -> None:
@@ -122,3 +138,14 @@ def test_doctor_says_how_to_go_on(play: Play, trouble: Callable[[Play], Ending],
     assert told.split()[:2] == ["problem", "ledger"]
     assert all(words in told for words in advice), told
     assert "ledger.db': in order" not in out
+
+
+def test_doctor_warns_of_a_group_that_may_write_the_ledger(play: Play) -> None:
+    ledger_of(play).chmod(0o660)
+    os.chown(ledger_of(play), -1, 60_123 if os.geteuid() == 0 else -1)
+
+    out = play.ok("doctor")
+
+    (told,) = [line for line in out.splitlines() if line.startswith("warning  ledger")]
+    assert "chmod g-w" in told
+    assert "ledger.db': in order" in out

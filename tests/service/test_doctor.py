@@ -105,6 +105,13 @@ def test_a_ledger_that_is_not_there_yet_is_no_problem_and_a_damaged_one_is(scene
     assert problems(scene, ledger=damaged) == [("ledger", "it is damaged")]
 
 
+def test_what_a_ledger_is_warned_of_keeps_it_in_order(scene: Scene) -> None:
+    shared = replace(WELL, warnings=("a group may write to it",))
+
+    assert examined(scene, ledger=shared, grade=Grade.WARNING) == [("ledger", "a group may write to it")]
+    assert ("ledger", "'ledger.db': in order") in examined(scene, ledger=shared, grade=Grade.OK)
+
+
 def test_a_clock_behind_the_last_pass_is_a_problem(scene: Scene) -> None:
     scene.once()
     scene.clock.move(-timedelta(hours=2))

@@ -19,12 +19,12 @@ from mailswitch.ledger.store import StoredLedger
 from tests.support import ledger_values as values
 
 _MS_RDONLY, _MS_REMOUNT = 1, 32
-_SIZE = b"size=768k"
+_OPTIONS = b"size=768k,mode=750"
 
 
 def mount(folder: Path, flags: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", flags, _SIZE) != 0:
+    if libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", flags, _OPTIONS) != 0:
         raise OSError(ctypes.get_errno(), "mount")
 
 
