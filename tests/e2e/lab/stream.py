@@ -44,7 +44,7 @@ class _Stream:
     def __init__(self, play: Play) -> None:
         self.play = play
         self.sent: list[Streamed] = []
-        self.not_taken = 0
+        self.not_taken: list[str] = []
         self.passes = 0
         self.moves: dict[str, list[Change]] = {name: [] for name in _DOMAINS}
         self._handed: Counter[str] = Counter()
@@ -85,7 +85,7 @@ class _Stream:
             try:
                 send(self.play.lab, message)
             except (smtplib.SMTPException, OSError):
-                self.not_taken += 1  # its sender was told at once
+                self.not_taken.append(number)  # its sender was told at once
                 continue
             streamed = Streamed(number=number, sender=way, domain=name, is_from_outside=way == OUTSIDE, handed_in=begun)
             with self._counting:
@@ -154,11 +154,12 @@ def _steady_stream(play: Play) -> None:
     play.settle(stream.sent)
     courses = stream.courses()
     boxes = play.lab.mailboxes
+    found = boxes.found()
     rows, problems = judged(
         play.scenario,
         stream.sent,
         courses,
-        boxes.found(),
+        found,
         boxes.arrivals(),
         now=time.time(),
         here=PLESK,
@@ -172,8 +173,10 @@ def _steady_stream(play: Play) -> None:
     moves = sum(len(course.moves) for course in courses.values())
     play.remark(
         f"{len(stream.sent)} messages, {moves} moves and {turns} turned switches in {stream.passes} passes; "
-        f"{stream.not_taken} messages were not taken at the door, and their senders told at once"
+        f"{len(stream.not_taken)} messages were not taken at the door, and their senders told at once"
     )
+    there = [number for number in stream.not_taken if number in found.copies or number in found.bounces]
+    play.check(not there, "what was not taken at the door is nowhere")
     play.check(turns >= 2 * _MOVERS, "switches were turned off and on meanwhile")
 
 

@@ -29,7 +29,7 @@ SPECIAL = Special(
 
 def _stale_local_zone(play: Play) -> None:
     play.lab.publish({_STALE: mx(_STALE, AT_PROVIDER)})
-    play.host({"name": _STALE}, {"name": _WRONG})
+    play.host({"name": _STALE}, {"name": _WRONG}, {"name": _LED_BACK})
     play.passes(3)
     play.check_switches(Switch.OFF, _STALE)
     play.check_switches(Switch.ON, _WRONG)
@@ -41,7 +41,6 @@ def _stale_local_zone(play: Play) -> None:
 def _asked_by_postfix_itself(play: Play) -> None:
     """Have the Plesk server ask the name server with the stale zones; then no more."""
     play.lab.publish({_LED_BACK: mx(_LED_BACK, AT_PROVIDER)})
-    play.host({"name": _LED_BACK})
     play.lab.resolve_by("127.0.0.1")
     try:
         report = play.passes(3)
