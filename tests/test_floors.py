@@ -171,8 +171,17 @@ def test_locks_pin_every_package_with_hashes_and_name_no_place(name: str) -> Non
     entries = re.split(r"\n(?=[a-zA-Z])", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).strip())
 
     assert entries
-    assert all(re.match(r"[\w.-]+==[\w.]+ \\\n    --hash=sha256:", entry) for entry in entries)
+    assert all(re.match(r"[\w.-]+(\[\w+\])?==[\w.]+ \\\n    --hash=sha256:", entry) for entry in entries)
     assert re.search(r"://|index|find-links|trusted", text) is None
+
+
+def test_what_is_asked_for_with_extras_is_pinned_with_them() -> None:
+    """Otherwise pip looks for the extras by itself, finds a newer release one day, and refuses it as not pinned."""
+    lock = (_ROOT / "requirements" / "dev.lock").read_text(encoding="utf-8")
+    asked = re.findall(r'"([\w.-]+\[\w+\])>=', (_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+    assert {"coverage[toml]", "psycopg[binary]"} <= set(asked)
+    assert [one for one in asked if f"\n{one}==" not in lock] == []
 
 
 def test_the_development_lock_holds_the_runtime_pins() -> None:
