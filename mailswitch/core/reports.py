@@ -113,6 +113,8 @@ class PassReport:
     """Only some names or servers were asked for, so its plan is not the plan of a whole pass."""
     lookups: tuple[VantageFailures, ...] = ()
     """How each vantage fared; nothing where no panel answered."""
+    unmatched: int | None = None
+    """Datagrams that found no socket of this host while public DNS was asked; None: not known, or no panel answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,10 @@ class LastOpinionSweep:
         )
         return (*self._sweep.counts(), own)
 
+    def unmatched(self) -> int | None:
+        """Return how many datagrams found no socket of this host so far; None where the system does not tell."""
+        return self._sweep.unmatched()
+
     async def _last_opinions(self, names: tuple[DomainName, ...]) -> dict[DomainName, Observation]:
         meanings = Meanings()
         answers = dict(zip(names, await asyncio.gather(*map(self._answer, names)), strict=True))

@@ -33,6 +33,7 @@ from mailswitch.lookup.client import Question, VantageClient
 from mailswitch.lookup.memory import SweepMemory
 from mailswitch.lookup.opinions import Meanings, Opinions
 from mailswitch.lookup.replies import Answer, Reply, host_answer
+from mailswitch.lookup.unmatched import UnmatchedDatagrams
 from mailswitch.lookup.vantages import Codec, Timing, VantageSettings
 
 __all__ = ["VantageSweep"]
@@ -65,6 +66,7 @@ class VantageSweep:
         self._rotation = rotation
         self._progress = progress
         self._finished = 0
+        self._unmatched = UnmatchedDatagrams()
         self._meanings = Meanings()
         self._hosts: dict[tuple[int, DomainName], HostAnswer] = {}
         self._shared: dict[DomainName, HostAnswer] = {}
@@ -98,6 +100,10 @@ class VantageSweep:
             VantageCount(vantage=vantage, queries=client.queries, failures=client.failures, traffic=client.traffic)
             for vantage, client in zip(self._vantages, self._clients, strict=True)
         )
+
+    def unmatched(self) -> int | None:
+        """Return how many datagrams found no socket of this host so far; None where the system does not tell."""
+        return self._unmatched.so_far()
 
     async def _first_opinions(
         self, names: Sequence[DomainName], old: frozenset[DomainName]

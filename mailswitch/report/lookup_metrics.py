@@ -25,9 +25,12 @@ class LookupMetrics:
         self._retries: Counter[Labels] = Counter({(name,): 0 for name in self._last})
         self._timeouts: Counter[Labels] = Counter({(name,): 0 for name in self._last})
         self._strays: Counter[Labels] = Counter({(name, stray.value): 0 for name in self._last for stray in Stray})
+        self._unmatched: Counter[Labels] = Counter()
 
-    def take_over(self, lookups: Iterable[VantageFailures]) -> None:
-        """Take over how vantages fared in a pass."""
+    def take_over(self, lookups: Iterable[VantageFailures], unmatched: int | None) -> None:
+        """Take over how vantages fared in a pass, and how much came for nobody, if that is known."""
+        if unmatched is not None:
+            self._unmatched[()] += unmatched
         for one in lookups:
             if one.name not in self._last:
                 continue
@@ -68,6 +71,13 @@ class LookupMetrics:
             "What was passed over since this process began, by kind.",
             ("vantage", "kind"),
             self._strays,
+        )
+        yield counter(
+            "lookup_unmatched_datagrams",
+            "Datagrams for which no socket of this host was waiting (wrong port, wrong sender, or too late), "
+            "while sweeps of this process lasted.",
+            (),
+            self._unmatched,
         )
 
     def _standing(self) -> Iterator[Metric]:

@@ -84,7 +84,7 @@ class Metrics:
                     self._take_over(known, server, is_whole=server.name in looked_at_whole)
                     if server.name in looked_at_whole:
                         known.finished, known.elapsed = report.finished, elapsed
-            self._lookups.take_over(report.lookups)
+            self._lookups.take_over(report.lookups, report.unmatched)
 
     def pass_failed(self) -> None:
         """Count a pass that could not be made."""

@@ -79,6 +79,8 @@ class Sighted:
     doubt: Refusal | None
     findings: Mapping[DomainName, Finding]
     vantages: tuple[VantageFailures, ...]
+    unmatched: int | None
+    """Datagrams that found no socket of this host while the sweep lasted; None: not known."""
 
 
 def read_inventories(
@@ -136,12 +138,14 @@ def look(
         every = sweep.all_opinions(sorted(doubtful))
         observations = {name: tuple(every.get(name) or (first[name],)) for name in first}
         counts = tuple(_failures(count) for count in sweep.counts())
+        unmatched = sweep.unmatched()
     return {
         subject.answered.server.name: Sighted(
             identity=subject.identity,
             doubt=subject.doubt,
             findings={domain.name: subject.finding(domain, observations, providers) for domain in subject.domains},
             vantages=counts,
+            unmatched=unmatched,
         )
         for subject in subjects
     }

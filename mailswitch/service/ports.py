@@ -29,16 +29,7 @@ from mailswitch.core.policy import Route
 from mailswitch.service.mail_ports import MailReader, MailWriter
 from mailswitch.service.rescue_ports import RescueReader, RescueWriter
 
-__all__ = [
-    "EvidenceSource",
-    "Ledger",
-    "LedgerPlace",
-    "LedgerReader",
-    "Panel",
-    "PublicView",
-    "Sweep",
-    "VantageCount",
-]
+__all__ = ["EvidenceSource", "Ledger", "LedgerPlace", "LedgerReader", "Panel", "PublicView", "Sweep", "VantageCount"]
 
 
 class Panel(Protocol):
@@ -98,6 +89,9 @@ class Sweep(Protocol):
 
     def counts(self) -> tuple[VantageCount, ...]:
         """Return how each vantage has fared so far."""
+
+    def unmatched(self) -> int | None:
+        """Return how many datagrams found no socket of this host so far; None where the system does not tell."""
 
 
 class PublicView(Protocol):

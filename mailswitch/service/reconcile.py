@@ -13,7 +13,6 @@ from mailswitch.core.domain import Platform
 from mailswitch.core.errors import InventoryError, Stopped
 from mailswitch.core.judge import Judgement, ServerCase, judge
 from mailswitch.core.ledger import APPROVAL_LIFE, Run, ServerPass
-from mailswitch.core.limits import VantageFailures
 from mailswitch.core.policy import Mode
 from mailswitch.core.reports import (
     Alert,
@@ -177,7 +176,7 @@ def _judged(
     setup: Setup, request: PassRequest, reader: LedgerReader, ledger: Ledger | None, stack: ExitStack
 ) -> tuple[PassReport, list[_Server]]:
     started = setup.now()
-    judged, lookups = _servers(setup, request, reader, ledger, stack, now=started)
+    judged, seen = _servers(setup, request, reader, ledger, stack, now=started)
     reports = tuple(one.report for one in judged)
     alerts = (alert for one in judged if one.judgement is not None for alert in one.judgement.alerts)
     report = PassReport(
@@ -191,15 +190,16 @@ def _judged(
         alerts=(*unsettled_alerts(reader), *alerts, *(alert for one in judged for alert in one.mail_alerts)),
         pause=reader.pause(),
         is_partial=request.scope.is_partial,
-        lookups=lookups,
+        lookups=() if seen is None else seen.vantages,
+        unmatched=None if seen is None else seen.unmatched,
     )
     return replace(report, alerts=gravest_first((*paused_alerts(report), *report.alerts))), judged
 
 
 def _servers(
     setup: Setup, request: PassRequest, reader: LedgerReader, ledger: Ledger | None, stack: ExitStack, *, now: datetime
-) -> tuple[list[_Server], tuple[VantageFailures, ...]]:
-    """Look at each server and judge it, one that fails is there with its error; and tell how the vantages fared."""
+) -> tuple[list[_Server], Sighted | None]:
+    """Look at each server and judge it, one that fails is there with its error; and tell what one of them saw."""
     chosen = [one for one in setup.servers if not request.scope.servers or one.name in request.scope.servers]
     read = read_inventories(chosen, stack, at_once=setup.most_panels_at_once)
     _stop_if_asked(request)
@@ -227,8 +227,8 @@ def _servers(
             judged.append(
                 _server(setup, request, reader, ledger, one=answered[one.name], sighted=sighted[one.name], now=now)
             )
-    # Counted over the whole sweep, so every server's are the same.
-    return judged, next((seen.vantages for seen in sighted.values()), ())
+    # What is counted is counted over the whole sweep, so every server's is the same.
+    return judged, next(iter(sighted.values()), None)
 
 
 def _server(

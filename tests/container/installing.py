@@ -101,6 +101,8 @@ class Installing(World):
         self._pass_after_restart()
         seen = 'mailswitch_domains{decision="keep",route="here",server='
         until("the textfile holds the pass", lambda: seen in self.box.file(_TEXTFILE).read_text(), seconds=20)
+        is_counted = "\nmailswitch_lookup_unmatched_datagrams_total " in self.box.file(_TEXTFILE).read_text()
+        self.check(is_counted, "what came for no socket is counted: ProcSubset=pid leaves the service /proc/self/net")
         listing = self.box.run("stat", "--format=%U %a", _TEXTFILE).strip()
         self.check(listing == "mailswitch 644", "the hardened service wrote its textfile, which everybody can read")
         self.check(seen in self.box.run("/opt/mailswitch/bin/python", "-c", _FETCH), "and answers on 127.0.0.1")

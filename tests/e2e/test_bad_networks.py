@@ -167,7 +167,7 @@ def samples(path: Path) -> dict[tuple[str, ...], float]:
 
 def test_forged_answers_change_nothing_and_are_counted_by_vantage_and_kind(counted: Play, tmp_path: Path) -> None:
     with between(counted, **everywhere(NETWORKS["forges"])):
-        counted.ok("once", "--apply")
+        document = counted.json("once", "--apply", code=0)
 
     found = samples(tmp_path / "mailswitch.prom")
     kinds = (Stray.UNKNOWN_ID, Stray.OTHER_QUESTION, Stray.OTHER_CASE, Stray.MALFORMED, Stray.OTHER_NAMES, Stray.LATE)
@@ -176,6 +176,7 @@ def test_forged_answers_change_nothing_and_are_counted_by_vantage_and_kind(count
         (vantage, kind) for vantage in "abc" for kind in kinds
         if not found["mailswitch_lookup_strays_total", vantage, kind.value]
     ] == []  # fmt: skip
+    assert found["mailswitch_lookup_unmatched_datagrams_total", ""] >= len(counted.names(document))
 
 
 def test_lost_packets_are_counted_and_the_pace_is_told(counted: Play, tmp_path: Path) -> None:

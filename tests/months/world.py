@@ -396,6 +396,9 @@ class View:
             for one in self.vantages
         )
 
+    def unmatched(self) -> int | None:
+        return None
+
     def _observation(self, vantage: Vantage, name: DomainName) -> Observation:
         world = self._world
         customer = world.customers[name.text]

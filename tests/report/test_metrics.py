@@ -224,6 +224,14 @@ def test_what_was_lost_repeated_and_passed_over_is_counted_for_each_vantage() ->
     assert not [labels for _, labels in found if "gone" in labels]
 
 
+def test_what_came_for_nobody_is_counted_without_labels_and_left_out_while_it_is_not_known() -> None:
+    unknown, some = a_pass(), replace(a_pass(), unmatched=4)
+
+    assert "lookup_unmatched_datagrams_total" not in {name for name, _ in after(unknown)}
+    assert after(some, unknown, some)["lookup_unmatched_datagrams_total", ()] == 8
+    assert after(replace(a_pass(), unmatched=0))["lookup_unmatched_datagrams_total", ()] == 0
+
+
 def test_the_pace_of_each_vantage_is_that_of_the_last_pass() -> None:
     fared = replace(a_pass(), lookups=(VantageFailures(name="a", queries=10, failures=1, traffic=A_TRAFFIC),))
     dead = Traffic(is_given_up=True)

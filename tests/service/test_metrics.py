@@ -154,3 +154,12 @@ def test_without_a_ledger_to_read_nothing_is_known(tmp_path: Path, content: byte
     remember_passes(metrics, scene.place)
 
     assert 'mailswitch_last_pass_timestamp_seconds{server="web01"} 0.0' in lines(metrics.exposition())
+
+
+def test_what_came_for_nobody_while_public_dns_was_asked_is_told_with_the_pass(scene: Scene) -> None:
+    metrics = Metrics(["web01"], ["a", "b", "c"])
+    for unmatched in (None, 5, 2):
+        scene.view.unmatched = unmatched
+        metrics.pass_done(scene.once(), whole=["web01"], elapsed=timedelta(seconds=3))
+
+    assert "mailswitch_lookup_unmatched_datagrams_total 7.0" in lines(metrics.exposition())

@@ -12,7 +12,7 @@ import dns.flags
 import dns.message
 
 from mailswitch.simulation.public_dns import PublicDNSServer
-from tests.support.nasty_dns import NastyDNS, To, reply_to
+from tests.support.nasty_dns import FromElsewhere, NastyDNS, To, reply_to
 from tests.support.stream_dns import StreamDNS, answering
 from tests.support.worlds import Play
 
@@ -30,7 +30,7 @@ __all__ = [
     "truncating",
 ]
 
-Datagrams = Iterable[bytes | To]
+Datagrams = Iterable[bytes | FromElsewhere | To]
 Network = Callable[[PublicDNSServer], NastyDNS]
 """Makes what stands before a vantage."""
 
@@ -150,6 +150,7 @@ def forging() -> Network:
         gift = reply_to(query, "mail.web01.example. 60 IN A 192.0.2.66", "aspmx.l.google.com. 60 IN A 203.0.113.10")
         with_gift.additional = dns.message.from_wire(gift).answer
         return [
+            FromElsewhere(reply_to(query, lie)),
             reply_to(forged_id, lie),
             reply_to(other, lie),
             reply_to(cased, lie),

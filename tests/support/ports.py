@@ -266,6 +266,7 @@ class FakeView:
     """The names that might have been answered from memory, by each call for first opinions."""
     kept: list[bool] = field(default_factory=list)
     """Whether later sweeps might remember, by sweep."""
+    unmatched: int | None = None
 
     def publish(self, answer: MXAnswer, *names: str) -> None:
         self.truth.update(dict.fromkeys(names, answer))
@@ -331,6 +332,9 @@ class FakeSweep:
         return tuple(
             VantageCount(vantage=vantage, queries=100, failures=self._view.failures) for vantage in self._view.vantages
         )
+
+    def unmatched(self) -> int | None:
+        return self._view.unmatched
 
 
 @dataclass
