@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mailswitch.lookup.vantages import Codec
 from mailswitch.simulation.builtin import demo_world
 from mailswitch.simulation.stage import Stage
 from tests.support.worlds import Ending, Play, Staged, staging
@@ -17,6 +18,18 @@ def staged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Stage
     """Stages worlds; at the end no panel may have seen a request that is not allowed."""
     with staging(tmp_path, capsys) as function:
         yield function
+
+
+@pytest.fixture(params=list(Codec))
+def staged_for_each_codec(staged: Staged, request: pytest.FixtureRequest) -> Staged:
+    """Stages worlds whose program reads DNS replies in one way, and in the other in the same test's second run."""
+
+    def under_codec(text: str) -> Play:
+        play = staged(text)
+        play.edit_config("dns:\n", f"dns:\n  codec: {request.param.value}\n")
+        return play
+
+    return under_codec
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,12 @@ WORLD = a_world(moved=3, here=6, unknown=1, domains=_DOMAINS, dns=_DNS, tail=_TA
 
 
 @pytest.fixture
+def staged(staged_for_each_codec: Staged) -> Staged:
+    """Each network here is passed with replies read in either way."""
+    return staged_for_each_codec
+
+
+@pytest.fixture
 def play(staged: Staged) -> Play:
     return staged(WORLD)
 

@@ -10,6 +10,12 @@ from tests.support.worlds import Play, Staged, a_world
 MOVED = "moved0.example"
 
 
+@pytest.fixture
+def staged(staged_for_each_codec: Staged) -> Staged:
+    """Each world here is looked at with replies read in either way."""
+    return staged_for_each_codec
+
+
 def with_vantages(**rest: str) -> str:
     """Return a world whose vantages a, b and c have these keys beside their names."""
     lines = "".join(

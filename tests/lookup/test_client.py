@@ -19,9 +19,11 @@ from mailswitch.core.names import DomainName
 from mailswitch.lookup.client import VantageClient
 from mailswitch.lookup.pacing import GIVEN_UP
 from mailswitch.lookup.replies import Found, Nothing, NotThere, Reply, Unreliable
-from mailswitch.lookup.vantages import Codec, Timing, Transport, VantageSettings
-from tests.support.asking import replies_to, some_names
+from mailswitch.lookup.vantages import Timing, Transport, VantageSettings
+from tests.support.asking import codec_in_use, replies_to, some_names
 from tests.support.nasty_dns import SOA, FromElsewhere, NastyDNS, reply_to
+
+pytestmark = pytest.mark.usefixtures("each_codec")
 
 NAME = DomainName("moved.example")
 MX_LINE = "moved.example. 3600 IN MX 10 mx.other.example."
@@ -32,17 +34,8 @@ PATIENT = Timing(timeout=timedelta(seconds=10), tries=3, rate=None)
 HASTY = Timing(timeout=timedelta(milliseconds=200), tries=2, rate=None)
 
 
-_codec = [Codec.FAST]
-
-
-@pytest.fixture(params=list(Codec), autouse=True)
-def _each_codec(request: pytest.FixtureRequest) -> None:
-    """Every test here is run with replies read in either way."""
-    _codec[:] = [request.param]
-
-
 def client(server: NastyDNS, timing: Timing = PATIENT, transport: Transport = Transport.UDP) -> VantageClient:
-    return VantageClient(server.settings(transport), timing, lambda: 30.0, *_codec)
+    return VantageClient(server.settings(transport), timing, lambda: 30.0, codec_in_use())
 
 
 def asked(asking: VantageClient, name: DomainName = NAME, rdtype: str = "MX") -> Reply:
@@ -347,7 +340,7 @@ def test_a_port_nobody_listens_on_is_unreliable(transport: Transport) -> None:
         name="dead", operator="Dead", address=IPv4Address("127.0.0.1"), port=port, transport=transport
     )
 
-    reply = asked(VantageClient(settings, HASTY, lambda: 30.0, *_codec))
+    reply = asked(VantageClient(settings, HASTY, lambda: 30.0, codec_in_use()))
 
     assert isinstance(reply, Unreliable)
     assert "not reachable" in reply.reason
@@ -424,7 +417,7 @@ def test_a_retried_question_counts_once_and_so_does_its_failure() -> None:
 
 def test_after_the_deadline_nothing_is_asked() -> None:
     with NastyDNS(lambda query: [right(query)]) as server:
-        asking = VantageClient(server.settings(), PATIENT, lambda: 0.0, *_codec)
+        asking = VantageClient(server.settings(), PATIENT, lambda: 0.0, codec_in_use())
         reply = asked(asking)
 
         assert reply == Unreliable("the sweep's deadline of 0:30:00 passed")
@@ -435,7 +428,7 @@ def test_a_question_under_way_ends_at_the_deadline() -> None:
     left = iter([30.0, 0.05])
 
     with NastyDNS() as server:
-        asking = VantageClient(server.settings(), PATIENT, lambda: next(left, 0.0), *_codec)
+        asking = VantageClient(server.settings(), PATIENT, lambda: next(left, 0.0), codec_in_use())
         reply = asked(asking)
 
     assert reply == Unreliable("the sweep's deadline of 0:30:00 passed")
@@ -457,7 +450,7 @@ def test_the_rate_spaces_packets() -> None:
 
 def test_a_rate_that_cannot_be_kept_before_the_deadline_asks_no_more() -> None:
     with NastyDNS(lambda query: [right(query)]) as server:
-        asking = VantageClient(server.settings(), Timing(rate=0.001), lambda: 30.0, *_codec)
+        asking = VantageClient(server.settings(), Timing(rate=0.001), lambda: 30.0, codec_in_use())
         replies = asyncio.run(replies_to(asking, some_names(0, 1)))
 
     assert replies[1] == Unreliable("the sweep's deadline of 0:30:00 passed")
@@ -503,7 +496,7 @@ def test_an_answer_is_kept_with_the_end_of_its_chain_and_the_time_it_came() -> N
     moment = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
     with NastyDNS(chain_of(hops, "mx.other.example.")) as server:
-        asking = VantageClient(server.settings(), PATIENT, lambda: 30.0, *_codec, now=lambda: moment)
+        asking = VantageClient(server.settings(), PATIENT, lambda: 30.0, codec_in_use(), now=lambda: moment)
         reply = asked(asking)
 
     assert isinstance(reply, Found)

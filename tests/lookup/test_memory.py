@@ -15,8 +15,11 @@ from mailswitch.core.mx import NoMX, NoSuchDomain, Observation, Published
 from mailswitch.core.names import DomainName
 from mailswitch.lookup.memory import AnswerMemory
 from mailswitch.lookup.survey import VantageView, open_public_view
-from mailswitch.lookup.vantages import Codec, Timing, VantageSettings
+from mailswitch.lookup.vantages import Timing, VantageSettings
 from mailswitch.simulation.public_dns import Fault, PublicDNSServer, parse_records
+from tests.support.asking import codec_in_use
+
+pytestmark = pytest.mark.usefixtures("each_codec")
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TIMING = Timing(timeout=timedelta(seconds=10), rate=None, concurrency=20)
@@ -50,14 +53,14 @@ class World:
     complaints: list[str] = field(default_factory=list)
     rotation: int = 0
 
-    def view(self, *, codec: Codec = Codec.FAST) -> VantageView:
+    def view(self) -> VantageView:
         """Return public DNS as a program sees it that starts now."""
         settings = [
             VantageSettings(name=f"v{at}", operator=f"O{at}", address=ip_address(each.address), port=each.port)
             for at, each in enumerate(self.servers)
         ]
         memory = AnswerMemory(self.file, self.complaints.append)
-        return open_public_view(settings, self.timing, lambda: self.at, codec=codec, memory=memory)
+        return open_public_view(settings, self.timing, lambda: self.at, codec=codec_in_use(), memory=memory)
 
     def sweep(
         self, view: VantageView, *texts: str, remembered: Iterable[str] | None = None, is_kept: bool = True
@@ -93,14 +96,13 @@ def a_world(
         yield World(tuple(servers), file, timing)
 
 
-@pytest.mark.parametrize("codec", Codec)
 @pytest.mark.parametrize("is_restarted", [False, True])
-def test_nothing_is_asked_again_inside_its_ttl(tmp_path: Path, codec: Codec, is_restarted: bool) -> None:
+def test_nothing_is_asked_again_inside_its_ttl(tmp_path: Path, is_restarted: bool) -> None:
     with a_world(tmp_path / "answers") as world:
-        view = world.view(codec=codec)
+        view = world.view()
         first = world.sweep(view, *STEADY)
         world.later(390)
-        again = world.view(codec=codec) if is_restarted else view
+        again = world.view() if is_restarted else view
         asked = world.asked(lambda: first.update(world.sweep(again, *STEADY)))
         second = world.sweep(again, *STEADY)
 
@@ -277,7 +279,7 @@ def test_without_a_memory_all_is_asked_anew() -> None:
     with a_world() as world:
         (one,) = world.servers[:1]
         settings = [VantageSettings(name="v", operator="O", address=ip_address(one.address), port=one.port)]
-        view = open_public_view(settings, TIMING, lambda: world.at)
+        view = open_public_view(settings, TIMING, lambda: world.at, codec=codec_in_use())
         world.sweep(view, "same.example")
         asked = world.asked(lambda: world.sweep(view, "same.example"))
 

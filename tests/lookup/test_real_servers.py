@@ -32,11 +32,13 @@ from mailswitch.lookup.replies import Found, Reply, Unreliable
 from mailswitch.lookup.survey import open_public_view
 from mailswitch.lookup.trust import TlsTrust
 from mailswitch.lookup.vantages import Codec, Timing, Transport, VantageSettings
+from tests.support.asking import codec_in_use
 from tests.support.builders import NOW
 from tests.support.real_dns import Net
 from tests.support.real_zones import MANY, SHOPS, small_internet
 
 pytestmark = pytest.mark.dns_servers
+in_either_way = pytest.mark.usefixtures("each_codec")
 
 TIMING = Timing(timeout=timedelta(seconds=5), tries=3, rate=None)
 MX1 = DomainName("mx1.hoster.net")
@@ -86,7 +88,7 @@ def by_resolver(
 
 def by_all(net: Net, *names: str) -> tuple[dict[str, tuple[Observation, ...]], tuple[VantageCount, ...]]:
     """Return what the resolver and then the domains' own servers say, and how both fared."""
-    resolvers = open_public_view([a_resolver(net)], TIMING, lambda: NOW)
+    resolvers = open_public_view([a_resolver(net)], TIMING, lambda: NOW, codec=codec_in_use())
     view = LastOpinionView(resolvers, settings_of(net), TIMING, lambda: NOW)
     with view.sweep(rotation=1) as sweep:
         found = sweep.all_opinions([DomainName(name) for name in names])
@@ -145,6 +147,7 @@ def test_a_resolver_s_answers_over_tls_are_the_same(place: Place, codec: Codec) 
 
 
 @pytest.mark.parametrize("name", SOUND)
+@in_either_way
 def test_the_domain_s_own_servers_say_the_same(net: Net, name: str) -> None:
     found = by_servers(net, name.rstrip("."))
 
@@ -152,6 +155,7 @@ def test_the_domain_s_own_servers_say_the_same(net: Net, name: str) -> None:
     assert (found.vantage.name, found.vantage.is_authoritative) == ("authoritative", True)
 
 
+@in_either_way
 def test_exchanges_are_followed_to_their_addresses_by_both(net: Net) -> None:
     names = "moved.example", "implicit.moved.example"
     found, counts = by_all(net, *names)
@@ -170,6 +174,7 @@ def test_exchanges_are_followed_to_their_addresses_by_both(net: Net) -> None:
     ]
 
 
+@in_either_way
 def test_exchanges_that_are_not_there_are_not_there_for_both(net: Net) -> None:
     found, _ = by_all(net, "big.example")
 
@@ -181,8 +186,9 @@ def test_a_signature_that_fails_is_no_answer_and_the_resolver_s_word_for_it_is_t
     assert by_resolver(net, "bogus.example", codec).mx == Indeterminate("SERVFAIL (extended error 6) (2 tries)")
 
 
+@in_either_way
 def test_a_name_server_is_no_resolver_though_it_has_the_answer(net: Net) -> None:
-    refused = by_resolver(net, "moved.example", number=5).mx
+    refused = by_resolver(net, "moved.example", codec_in_use(), number=5).mx
     accepted = by_servers(net, "moved.example").mx
 
     assert isinstance(refused, Indeterminate)
@@ -213,6 +219,7 @@ def test_a_broken_delegation_is_no_answer_and_says_why(net: Net, name: str) -> N
     assert found.reason.startswith(net.written(BROKEN[name]))
 
 
+@in_either_way
 def test_where_the_domain_s_own_servers_give_no_answer_the_resolver_s_stands_beside(net: Net) -> None:
     found, counts = by_all(net, "split.example")
 

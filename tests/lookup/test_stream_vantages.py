@@ -50,19 +50,13 @@ class Place:
     def settings(self, server: StreamDNS, name: str = "dns.example.net") -> VantageSettings:
         return server.settings(self.transport, ca_file=self._ca_file, server_name=name)
 
-    def client(self, server: StreamDNS, codec: Codec = Codec.FAST, timing: Timing = TIMING) -> VantageClient:
+    def client(self, server: StreamDNS, codec: Codec, timing: Timing = TIMING) -> VantageClient:
         return VantageClient(self.settings(server), timing, lambda: 60.0, codec)
 
 
 @pytest.fixture(scope="module", params=[Transport.TCP, Transport.TLS])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(request.param, tmp_path_factory.mktemp("place"))
-
-
-@pytest.fixture(params=list(Codec))
-def codec(request: pytest.FixtureRequest) -> Codec:
-    chosen: Codec = request.param
-    return chosen
 
 
 def name_in(query: bytes) -> str:
@@ -120,21 +114,25 @@ def test_answers_in_another_order_are_each_taken_for_their_own_question(place: P
 
 
 @pytest.mark.parametrize("taken", [1, 3])
-def test_a_server_that_closes_after_each_answer_is_asked_on_ever_new_connections(place: Place, taken: int) -> None:
+def test_a_server_that_closes_after_each_answer_is_asked_on_ever_new_connections(
+    place: Place, codec: Codec, taken: int
+) -> None:
     async def closing(caller: Caller) -> None:
         for query in await caller.queries(taken):
             await caller.send(framed(right(query)))
 
     names = some_names(*range(30))
     with place.server(closing) as server:
-        asking = place.client(server)
+        asking = place.client(server, codec)
 
         assert asked_all(asking, names) == found(names)
         assert (asking.queries, asking.failures) == (30, 0)
         assert len(server.callers) >= 30 / taken
 
 
-def test_questions_on_a_connection_that_was_closed_are_tries_of_theirs_and_asked_again(place: Place) -> None:
+def test_questions_on_a_connection_that_was_closed_are_tries_of_theirs_and_asked_again(
+    place: Place, codec: Codec
+) -> None:
     async def closing_twice(caller: Caller) -> None:
         if caller.number < 2:
             await caller.queries(20)
@@ -143,31 +141,31 @@ def test_questions_on_a_connection_that_was_closed_are_tries_of_theirs_and_asked
 
     names = some_names(*range(20))
     with place.server(closing_twice) as server:
-        asking = place.client(server)
+        asking = place.client(server, codec)
 
         assert asked_all(asking, names) == found(names)
         assert asking.retries == 40
         assert strays(asking) == {Stray.CLOSED: 2}
 
 
-def test_a_server_that_never_answers_costs_its_patience_and_is_told(place: Place) -> None:
+def test_a_server_that_never_answers_costs_its_patience_and_is_told(place: Place, codec: Codec) -> None:
     async def silent(caller: Caller) -> None:
         await caller.silence()
 
     with place.server(silent) as server:
-        asking = place.client(server, timing=HASTY)
+        asking = place.client(server, codec, HASTY)
         replies = asked_all(asking, some_names(*range(5)))
 
     assert replies == [Unreliable("no answer within 0.5 s (2 tries)", Again.ALWAYS)] * 5
     assert strays(asking).keys() == {Stray.STALLED}
 
 
-def test_a_server_that_closes_in_the_middle_of_every_answer_is_told(place: Place) -> None:
+def test_a_server_that_closes_in_the_middle_of_every_answer_is_told(place: Place, codec: Codec) -> None:
     async def cut(caller: Caller) -> None:
         await caller.send(framed(right(await caller.query()))[:20])
 
     with place.server(cut) as server:
-        replies = asked_all(place.client(server), some_names(1))
+        replies = asked_all(place.client(server, codec), some_names(1))
 
     assert replies == [Unreliable("the connection was closed before the answer was whole (4 tries)", Again.ALWAYS)]
 
@@ -205,7 +203,7 @@ def test_an_answer_to_another_question_is_no_answer_and_asked_again_at_once(plac
         assert (asking.retries, strays(asking)) == (1, {Stray.OTHER_QUESTION: 1})
 
 
-def test_a_server_that_does_not_repeat_letter_case_is_believed_at_the_last_try(place: Place) -> None:
+def test_a_server_that_does_not_repeat_letter_case_is_believed_at_the_last_try(place: Place, codec: Codec) -> None:
     def in_lower_case(query: bytes) -> bytes:
         read = dns.message.from_wire(query)
         plain = dns.message.make_query(read.question[0].name.canonicalize(), "MX", id=read.id)
@@ -213,7 +211,7 @@ def test_a_server_that_does_not_repeat_letter_case_is_believed_at_the_last_try(p
 
     names = [DomainName("a-name-with-so-many-letters-that-chance-is-out-of-the-question.example")]
     with place.server(answering(in_lower_case)) as server:
-        asking = place.client(server)
+        asking = place.client(server, codec)
 
         assert asked_all(asking, names) == found(names)
         assert strays(asking) == {Stray.OTHER_CASE: 3}
@@ -235,14 +233,14 @@ def loop(query: bytes) -> bytes:
 
 @pytest.mark.parametrize(("reply", "stray"), [(bomb, Stray.BLOATED), (loop, Stray.MALFORMED)])
 def test_bombs_and_loops_are_no_answers_and_hold_up_nobody(
-    place: Place, reply: Callable[[bytes], bytes], stray: Stray
+    place: Place, codec: Codec, reply: Callable[[bytes], bytes], stray: Stray
 ) -> None:
     def one_bad(query: bytes) -> bytes:
         return reply(query) if name_in(query).lower() == "d0.example." else right(query)
 
     names = some_names(*range(40))
     with place.server(answering(one_bad)) as server:
-        asking = place.client(server)
+        asking = place.client(server, codec)
         replies = asked_all(asking, names)
 
     assert replies[1:] == found(names)[1:]
@@ -250,12 +248,12 @@ def test_bombs_and_loops_are_no_answers_and_hold_up_nobody(
     assert strays(asking) == {stray: 2}
 
 
-def test_a_truncated_answer_is_none(place: Place) -> None:
+def test_a_truncated_answer_is_none(place: Place, codec: Codec) -> None:
     with place.server(answering(lambda query: reply_to(query, with_flags=dns.flags.TC))) as server:
-        assert asked_all(place.client(server), some_names(1)) == [Unreliable("truncated (2 tries)", Again.ONCE)]
+        assert asked_all(place.client(server, codec), some_names(1)) == [Unreliable("truncated (2 tries)", Again.ONCE)]
 
 
-def test_the_pace_holds_over_streams_too(place: Place) -> None:
+def test_the_pace_holds_over_streams_too(place: Place, codec: Codec) -> None:
     timing = Timing(timeout=timedelta(seconds=10), rate=200.0, concurrency=200)
     names = some_names(*range(30))
 
@@ -265,26 +263,26 @@ def test_the_pace_holds_over_streams_too(place: Place) -> None:
         return asyncio.get_running_loop().time() - began
 
     with place.server(answering(right)) as server:
-        assert asyncio.run(timed(place.client(server, timing=timing))) > 0.09  # 20 after a burst of 10
+        assert asyncio.run(timed(place.client(server, codec, timing))) > 0.09  # 20 after a burst of 10
 
 
-def test_the_deadline_ends_what_is_under_way(place: Place) -> None:
+def test_the_deadline_ends_what_is_under_way(place: Place, codec: Codec) -> None:
     async def silent(caller: Caller) -> None:
         await caller.silence()
 
     left = iter([1.0, 0.05])
     with place.server(silent) as server:
-        asking = VantageClient(place.settings(server), TIMING, lambda: next(left, 0.0))
+        asking = VantageClient(place.settings(server), TIMING, lambda: next(left, 0.0), codec)
         replies = asked_all(asking, some_names(1, 2))
 
     assert replies == [Unreliable("the sweep's deadline of 0:30:00 passed")] * 2
 
 
-def test_a_wrong_certificate_is_told_for_every_question_and_nothing_is_asked(tmp_path: Path) -> None:
+def test_a_wrong_certificate_is_told_for_every_question_and_nothing_is_asked(tmp_path: Path, codec: Codec) -> None:
     place = Place(Transport.TLS, tmp_path)
     with place.server(answering(right)) as server:
         timing = Timing(timeout=timedelta(seconds=10), tries=2, rate=None)
-        asking = VantageClient(place.settings(server, "dns.example.org"), timing, lambda: 60.0)
+        asking = VantageClient(place.settings(server, "dns.example.org"), timing, lambda: 60.0, codec)
         replies = asked_all(asking, some_names(1, 2))
 
         assert server.queries == 0
@@ -293,13 +291,13 @@ def test_a_wrong_certificate_is_told_for_every_question_and_nothing_is_asked(tmp
     }
 
 
-def test_many_truncated_answers_share_a_few_connections() -> None:
+def test_many_truncated_answers_share_a_few_connections(codec: Codec) -> None:
     names = some_names(*range(150))
     with (
         StreamDNS(answering(right)) as streams,
         NastyDNS(lambda query: [reply_to(query, with_flags=dns.flags.TC)], port=streams.port) as server,
     ):
-        asking = VantageClient(server.settings(), TIMING, lambda: 60.0)
+        asking = VantageClient(server.settings(), TIMING, lambda: 60.0, codec)
 
         assert asked_all(asking, names) == found(names)
         assert len(streams.callers) <= 4

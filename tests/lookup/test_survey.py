@@ -30,11 +30,14 @@ from mailswitch.core.mx import (
 )
 from mailswitch.core.names import DomainName
 from mailswitch.lookup.survey import VantageView, open_public_view
-from mailswitch.lookup.vantages import Codec, Timing, Transport, VantageSettings
+from mailswitch.lookup.vantages import Timing, Transport, VantageSettings
 from mailswitch.simulation.public_dns import Fault, PublicDNSServer, overlay, parse_records
 
 if TYPE_CHECKING:
     from mailswitch.service.ports import PublicView
+from tests.support.asking import codec_in_use
+
+pytestmark = pytest.mark.usefixtures("each_codec")
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PATIENT = Timing(timeout=timedelta(seconds=10), rate=None, concurrency=4)
@@ -58,15 +61,6 @@ www.moved.example.    IN CNAME moved.example.
 gone.example.         IN CNAME nowhere.example.
 *.wild.example.       IN MX 1 mx.other.example.
 """
-
-
-_codec = [Codec.FAST]
-
-
-@pytest.fixture(params=list(Codec), autouse=True)
-def _each_codec(request: pytest.FixtureRequest) -> None:
-    """Every test here is run with replies read in either way."""
-    _codec[:] = [request.param]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +109,7 @@ def a_public_dns(
             for number, server in enumerate(servers)
         ]
         monotonic = time.monotonic if clock is None else lambda: next(clock)
-        view = open_public_view(settings, timing, lambda: NOW, monotonic, *_codec)
+        view = open_public_view(settings, timing, lambda: NOW, monotonic, codec_in_use())
         yield Public(servers, view)
 
 

@@ -27,13 +27,6 @@ TIMING = Timing(timeout=timedelta(seconds=10), tries=4, rate=None, concurrency=2
 HASTY = Timing(timeout=timedelta(milliseconds=200), tries=2, rate=None, concurrency=200)
 
 
-@pytest.fixture(params=list(Codec))
-def codec(request: pytest.FixtureRequest) -> Codec:
-    """Each test that takes it is run with replies read in either way."""
-    chosen: Codec = request.param
-    return chosen
-
-
 def client(server: NastyDNS, codec: Codec, timing: Timing = TIMING) -> VantageClient:
     return VantageClient(server.settings(), timing, lambda: 60.0, codec)
 
@@ -280,19 +273,19 @@ def test_an_error_of_one_port_is_told_of_its_own_questions_only(codec: Codec) ->
     assert (asking.queries, asking.failures) == (20, 20)
 
 
-def test_what_the_teller_raises_ends_the_batch() -> None:
+def test_what_the_teller_raises_ends_the_batch(codec: Codec) -> None:
     def tell(question: Question, reply: Reply) -> None:
         raise KeyError(question[0].text, reply)
 
     with NastyDNS(lambda query: [right(query)]) as server, pytest.raises(KeyError, match="d1"):
-        asyncio.run(client(server, Codec.FAST).ask_all([(some_names(1)[0], dns.rdatatype.MX)], tell))
+        asyncio.run(client(server, codec).ask_all([(some_names(1)[0], dns.rdatatype.MX)], tell))
 
 
-def test_more_questions_under_way_than_the_sockets_can_hold_are_never_sent() -> None:
+def test_more_questions_under_way_than_the_sockets_can_hold_are_never_sent(codec: Codec) -> None:
     names = some_names(*range(2000))
     timing = Timing(timeout=timedelta(milliseconds=100), tries=1, rate=None, concurrency=10_000)
     with NastyDNS() as server:
-        asking = client(server, Codec.FAST, timing)
+        asking = client(server, codec, timing)
         replies = asked_all(asking, names)
 
     assert {type(reply) for reply in replies} == {Unreliable}

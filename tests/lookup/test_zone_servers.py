@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from ipaddress import IPv4Address, ip_address
 
@@ -19,7 +19,10 @@ from mailswitch.core.zone import ZoneAnswer, ZoneServers
 from mailswitch.lookup.vantages import Timing, Transport, VantageSettings
 from mailswitch.lookup.zone_servers import ZoneLookup
 from mailswitch.simulation.public_dns import Fault, PublicDNSServer, parse_records
+from tests.support.asking import codec_in_use
 from tests.support.nasty_dns import SOA, NastyDNS, reply_to
+
+pytestmark = pytest.mark.usefixtures("each_codec")
 
 PATIENT = Timing(timeout=timedelta(seconds=10))
 HASTY = Timing(timeout=timedelta(milliseconds=200))
@@ -52,9 +55,13 @@ def asked_for(query: bytes) -> tuple[str, dns.rdatatype.RdataType]:
     return question.name.to_text(omit_final_dot=True).lower(), question.rdtype
 
 
+def a_lookup(vantages: Sequence[VantageSettings], timing: Timing = PATIENT, **clock: Callable[[], float]) -> ZoneLookup:
+    return ZoneLookup(vantages, timing, codec_in_use(), **clock)
+
+
 def servers_of(name: str, *, transport: Transport = Transport.UDP) -> ZoneAnswer:
     with PublicDNSServer(parse_records(WORLD)) as server:
-        return ZoneLookup([seen_by(server, transport=transport)], PATIENT).name_servers(DomainName(name))
+        return a_lookup([seen_by(server, transport=transport)]).name_servers(DomainName(name))
 
 
 def addresses_in(told: ZoneAnswer) -> dict[str, set[Address]]:
@@ -66,7 +73,7 @@ def addresses_in(told: ZoneAnswer) -> dict[str, set[Address]]:
 
 def nasty(answer: Callable[[bytes], bytes], name: DomainName = MOVED, timing: Timing = PATIENT) -> ZoneAnswer:
     with NastyDNS(lambda query: [answer(query)]) as server:
-        return ZoneLookup([server.settings()], timing).name_servers(name)
+        return a_lookup([server.settings()], timing).name_servers(name)
 
 
 @pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
@@ -102,7 +109,7 @@ def test_a_zone_that_an_answer_names_is_asked_about_at_once_without_the_names_be
         return reply_to(query, authority=(SOA.replace("example.", "moved.example.", 1),), rcode=dns.rcode.NXDOMAIN)
 
     with NastyDNS(lambda query: [answer(query)]) as server:
-        told = ZoneLookup([server.settings()], PATIENT).name_servers(DomainName("a.b.c.d.moved.example"))
+        told = a_lookup([server.settings()]).name_servers(DomainName("a.b.c.d.moved.example"))
         asked = [asked_for(query)[0] for query in server.udp_queries]
 
     assert isinstance(told, ZoneServers)
@@ -130,7 +137,7 @@ def test_a_zone_of_somebody_else_in_an_answer_is_not_followed() -> None:
         return reply_to(query, authority=(SOA.replace("example.", "victim.test.", 1),))
 
     with NastyDNS(lambda query: [answer(query)]) as server:
-        told = ZoneLookup([server.settings()], PATIENT).name_servers(MOVED)
+        told = a_lookup([server.settings()]).name_servers(MOVED)
         asked = {asked_for(query)[0] for query in server.udp_queries}
 
     assert isinstance(told, Indeterminate)
@@ -141,7 +148,7 @@ def test_a_zone_of_somebody_else_in_an_answer_is_not_followed() -> None:
 def test_the_way_up_is_bounded() -> None:
     name = DomainName(".".join(["a"] * 40) + ".example")
     with NastyDNS(lambda query: [reply_to(query, authority=(SOA,))]) as server:
-        told = ZoneLookup([server.settings()], PATIENT).name_servers(name)
+        told = a_lookup([server.settings()]).name_servers(name)
         asked = len(server.udp_queries)
 
     assert told == Indeterminate(f"none of the 8 names from {name} upwards has name servers")
@@ -164,7 +171,7 @@ def test_of_many_name_servers_a_few_are_looked_up_and_the_others_counted() -> No
         return reply_to(query, with_flags=dns.flags.TC) if "NS" in asked_for(query)[1].name else answer(query)
 
     with NastyDNS(lambda query: [truncated(query)], stream) as server:
-        told = ZoneLookup([server.settings()], PATIENT).name_servers(MOVED)
+        told = a_lookup([server.settings()]).name_servers(MOVED)
         looked_up = {asked_for(query)[0] for query in server.udp_queries} - {"moved.example"}
 
     assert isinstance(told, ZoneServers)
@@ -221,7 +228,7 @@ def test_where_a_vantage_fails_the_next_one_is_asked(fault: Fault) -> None:
     records = parse_records(WORLD)
     with PublicDNSServer(records, {MOVED: fault}) as bad, PublicDNSServer(records) as good:
         vantages = [seen_by(bad, "bad"), seen_by(good, "good")]
-        told = ZoneLookup(vantages, HASTY if fault is Fault.TIMEOUT else PATIENT).name_servers(MOVED)
+        told = a_lookup(vantages, HASTY if fault is Fault.TIMEOUT else PATIENT).name_servers(MOVED)
 
     assert isinstance(told, ZoneServers)
     assert bad.queries["moved.example", "NS"] == (1 if fault is Fault.AUTHORITATIVE else 2)
@@ -230,7 +237,7 @@ def test_where_a_vantage_fails_the_next_one_is_asked(fault: Fault) -> None:
 def test_the_first_vantage_that_can_tell_is_the_only_one_asked() -> None:
     records = parse_records(WORLD)
     with PublicDNSServer(records) as first, PublicDNSServer(records) as second:
-        ZoneLookup([seen_by(first), seen_by(second)], PATIENT).name_servers(MOVED)
+        a_lookup([seen_by(first), seen_by(second)]).name_servers(MOVED)
 
     assert first.queries["moved.example", "NS"] == 1
     assert not second.queries
@@ -238,7 +245,7 @@ def test_the_first_vantage_that_can_tell_is_the_only_one_asked() -> None:
 
 def test_where_every_vantage_fails_each_says_why() -> None:
     with PublicDNSServer(parse_records(""), {MOVED: Fault.SERVFAIL}) as one, NastyDNS() as other:
-        told = ZoneLookup([seen_by(one), other.settings()], HASTY).name_servers(MOVED)
+        told = a_lookup([seen_by(one), other.settings()], HASTY).name_servers(MOVED)
 
     assert told == Indeterminate("a: SERVFAIL; nasty: no answer within 0.2 s")
 
@@ -256,7 +263,7 @@ def test_a_port_where_nobody_listens_is_not_known() -> None:
     with NastyDNS() as server:
         settings = server.settings()
 
-    told = ZoneLookup([settings], HASTY).name_servers(MOVED)
+    told = a_lookup([settings], HASTY).name_servers(MOVED)
 
     assert isinstance(told, Indeterminate)
     assert told.reason.startswith("nasty: not reachable")
@@ -266,7 +273,7 @@ def test_all_of_it_has_an_end_in_time() -> None:
     """The clock leaps at each look, so that the deadline of all vantages passes after a few questions."""
     clock = itertools.count(0.0, 3.0)
     with NastyDNS(lambda query: [reply_to(query, authority=(SOA,))]) as server:
-        lookup = ZoneLookup([server.settings()] * 9, PATIENT, monotonic=lambda: next(clock))
+        lookup = a_lookup([server.settings()] * 9, PATIENT, monotonic=lambda: next(clock))
         told = lookup.name_servers(DomainName(".".join(["a"] * 40) + ".example"))
         asked = len(server.udp_queries)
 
@@ -278,7 +285,7 @@ def test_all_of_it_has_an_end_in_time() -> None:
 def test_addresses_that_there_is_no_time_left_for_are_not_known() -> None:
     clock = itertools.chain([0.0, 1.0, 1.0], itertools.repeat(30.0))
     with NastyDNS(lambda query: [reply_to(query, "moved.example. 60 IN NS ns.example.")]) as server:
-        told = ZoneLookup([server.settings()], PATIENT, monotonic=lambda: next(clock)).name_servers(MOVED)
+        told = a_lookup([server.settings()], monotonic=lambda: next(clock)).name_servers(MOVED)
 
     assert isinstance(told, ZoneServers)
     assert isinstance(told.servers[0].host, Indeterminate)
@@ -299,7 +306,7 @@ def test_odd_names_are_told_as_they_are_written_in_master_files() -> None:
 
 def test_the_vantage_alone_is_asked_and_never_a_name_server_itself() -> None:
     with PublicDNSServer(parse_records(WORLD)) as server:
-        ZoneLookup([seen_by(server)], PATIENT).name_servers(MOVED)
+        a_lookup([seen_by(server)]).name_servers(MOVED)
 
     assert IPv4Address(server.address).is_loopback
     assert set(server.queries) == {

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import dns.rdatatype
 
 from mailswitch.core.names import DomainName
 from mailswitch.lookup.client import Question, VantageClient
 from mailswitch.lookup.replies import Reply
+from mailswitch.lookup.vantages import Codec
 
-__all__ = ["asked_all", "replies_to", "some_names"]
+__all__ = ["asked_all", "codec_in_use", "replies_to", "some_names", "using"]
+
+_codec = [Codec.FAST]
+
+
+@contextmanager
+def using(codec: Codec) -> Iterator[None]:
+    """Have lookups read replies in one way until the end of the block."""
+    _codec.append(codec)
+    try:
+        yield
+    finally:
+        _codec.pop()
+
+
+def codec_in_use() -> Codec:
+    """Return how replies are read in the test under way."""
+    return _codec[-1]
 
 
 async def replies_to(asking: VantageClient, names: Iterable[DomainName], rdtype: str = "MX") -> list[Reply]:
