@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import dns.flags
 import dns.message
@@ -17,8 +17,19 @@ from mailswitch.lookup.replies import Reply
 from mailswitch.lookup.wire import Heard, matched
 from mailswitch.simulation.public_dns import PublicDNSServer, parse_records
 from tests.support.nasty_dns import SOA, reply_to
+from tests.support.recording import Recording, read_recordings
 
-__all__ = ["NAME", "TYPES", "Recorded", "asked_for", "by_dnspython", "mutated", "recorded_replies", "resolver_replies"]
+__all__ = [
+    "NAME",
+    "TYPES",
+    "Recorded",
+    "asked_for",
+    "by_dnspython",
+    "mutated",
+    "real_replies",
+    "recorded_replies",
+    "resolver_replies",
+]
 
 NAME = DomainName("moved.example")
 TYPES = (dns.rdatatype.MX, dns.rdatatype.A, dns.rdatatype.AAAA)
@@ -68,9 +79,30 @@ def resolver_replies() -> Iterator[Recorded]:
                 yield name, rdtype, asked, packet
 
 
+def real_replies(recordings: Iterable[Recording]) -> Iterator[Recorded]:
+    """Return replies of real servers, each with the question as it was put."""
+    for each in recordings:
+        (question,) = dns.message.from_wire(each.packet).question
+        name = DomainName(question.name.to_text(omit_final_dot=True).lower())
+        yield name, question.rdtype, each.packet[12 : 12 + len(asked_for(name.text, question.rdtype))], each.packet
+
+
 def recorded_replies() -> Iterator[Recorded]:
-    """Return these, and replies in shapes that other servers use."""
+    """Return all there are: of the simulated resolver, in shapes that other servers use, and of real servers.
+
+    What is a name server's is there once more, as if a resolver had said it: else its flags alone would tell.
+    """
     yield from resolver_replies()
+    yield from _shaped_replies()
+    for name, rdtype, asked, packet in real_replies(read_recordings()):
+        yield name, rdtype, asked, packet
+        if not packet[3] & dns.flags.RA:
+            flags = int.from_bytes(packet[2:4]) & ~dns.flags.AA | dns.flags.RA
+            yield name, rdtype, asked, packet[:2] + flags.to_bytes(2) + packet[4:]
+
+
+def _shaped_replies() -> Iterator[Recorded]:
+    """Return replies in shapes that other servers use."""
     asked = asked_for(NAME.text, dns.rdatatype.MX)
     query = query_packet(4711, asked, has_edns=True)
     mx = ("moved.example. 60 IN MX 1 a.example.", "moved.example. 60 IN MX 1 b.a.example.")

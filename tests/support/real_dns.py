@@ -8,6 +8,7 @@ address. Needs Debian's packages nsd and unbound, and no privileges.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -25,7 +26,7 @@ import dns.rdatatype
 
 from mailswitch.simulation.certificates import Identity
 
-__all__ = ["Net", "Resolver", "Server"]
+__all__ = ["Net", "Resolver", "Server", "version_of"]
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
@@ -220,6 +221,14 @@ class _Running:
         except (OSError, dns.exception.DNSException):
             return False
         return True
+
+
+def version_of(name: str) -> str:
+    """Return a server's name with its version."""
+    option = "-V" if name == "unbound" else "-v"
+    done = subprocess.run([_installed(name), option], capture_output=True, text=True, timeout=10, check=False)
+    found = re.search(r"version (\S+)", done.stdout + done.stderr, re.IGNORECASE)
+    return f"{name} {found[1] if found else 'of unknown version'}"
 
 
 def _installed(name: str) -> str:

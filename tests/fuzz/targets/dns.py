@@ -35,6 +35,14 @@ TOKENS = (
 )
 _NAMES = tuple(DomainName(f"{label}.example") for label in ("moved", "alias", "far", "nowhere"))
 _TYPES = (dns.rdatatype.MX, dns.rdatatype.A, dns.rdatatype.AAAA)
+_ASKED = tuple(
+    dict.fromkeys(
+        [
+            *((name, rdtype) for rdtype in _TYPES for name in _NAMES),
+            *((name, rdtype) for name, rdtype, _, _ in recorded_replies()),
+        ]
+    )
+)
 _WHOLE = 0x80
 _HEADER_OCTETS = 12
 
@@ -43,8 +51,7 @@ def try_one(data: bytes) -> None:
     """Read one packet in every way."""
     if not data:
         return
-    name = _NAMES[(data[0] & 0x7F) % len(_NAMES)]
-    rdtype = _TYPES[(data[0] & 0x7F) // len(_NAMES) % len(_TYPES)]
+    name, rdtype = _ASKED[(data[0] & 0x7F) % len(_ASKED)]
     asked, packet = asked_for(name.text, rdtype), data[1:]
     if not data[0] & _WHOLE:
         packet = packet[:_HEADER_OCTETS] + asked + packet[_HEADER_OCTETS:]
@@ -58,9 +65,9 @@ def try_one(data: bytes) -> None:
 
 
 def seeds() -> Iterator[bytes]:
-    """Return what the simulated resolver answers, and replies in the shapes of other servers."""
+    """Return what the simulated resolver answers, replies in the shapes of other servers, and those of real ones."""
     for name, rdtype, asked, packet in recorded_replies():
-        if name in _NAMES and len(packet) < MAX_OCTETS:
-            choice = _NAMES.index(name) + len(_NAMES) * _TYPES.index(rdtype)
+        if len(packet) < MAX_OCTETS:
+            choice = _ASKED.index((name, rdtype))
             yield bytes((choice,)) + packet[:_HEADER_OCTETS] + packet[_HEADER_OCTETS + len(asked) :]
             yield bytes((choice | _WHOLE,)) + packet
