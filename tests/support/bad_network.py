@@ -1,4 +1,4 @@
-"""Networks between mailswitch and simulated vantages: they lose, delay, reorder, double, cut off, forge and limit."""
+"""Networks before vantages, simulated or real ones: they lose, delay, reorder, double, cut off, forge and limit."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Protocol
 
 import dns.flags
 import dns.message
+import dns.rcode
 
-from mailswitch.simulation.public_dns import PublicDNSServer
 from tests.support.nasty_dns import FromElsewhere, NastyDNS, To, reply_to
 from tests.support.stream_dns import StreamDNS, answering
 from tests.support.worlds import Play
@@ -27,22 +28,32 @@ __all__ = [
     "losing",
     "reordering",
     "silent",
+    "truncated",
     "truncating",
 ]
 
 Datagrams = Iterable[bytes | FromElsewhere | To]
-Network = Callable[[PublicDNSServer], NastyDNS]
+
+
+class Resolver(Protocol):
+    """What stands behind a network."""
+
+    def answer(self, packet: bytes, *, over_tcp: bool) -> bytes | None:
+        """Return the reply to one packet."""
+
+
+Network = Callable[[Resolver], NastyDNS]
 """Makes what stands before a vantage."""
 
 
-def _true(server: PublicDNSServer, query: bytes) -> bytes:
+def _true(server: Resolver, query: bytes) -> bytes:
     answer = server.answer(query, over_tcp=False)
     assert answer is not None
     return answer
 
 
-def _before(make: Callable[[PublicDNSServer, NastyDNS, bytes], Datagrams]) -> Network:
-    def network(server: PublicDNSServer) -> NastyDNS:
+def _before(make: Callable[[Resolver, NastyDNS, bytes], Datagrams]) -> Network:
+    def network(server: Resolver) -> NastyDNS:
         relay = NastyDNS(lambda query: make(server, relay, query))
         return relay
 
@@ -52,7 +63,7 @@ def _before(make: Callable[[PublicDNSServer, NastyDNS, bytes], Datagrams]) -> Ne
 def losing(share: float) -> Network:
     """Lose that share of the queries: of each question always the same tries, at every vantage."""
 
-    def network(server: PublicDNSServer) -> NastyDNS:
+    def network(server: Resolver) -> NastyDNS:
         seen = Counter[str]()
 
         def make(query: bytes) -> Datagrams:
@@ -69,7 +80,7 @@ def losing(share: float) -> Network:
 def delaying() -> Network:
     """Hold every answer back until the next query comes."""
 
-    def network(server: PublicDNSServer) -> NastyDNS:
+    def network(server: Resolver) -> NastyDNS:
         held: list[To] = []
 
         def late(query: bytes) -> Datagrams:
@@ -85,7 +96,7 @@ def delaying() -> Network:
 def reordering() -> Network:
     """Give answers in fours, the last one first; what is asked again is given out at once."""
 
-    def network(server: PublicDNSServer) -> NastyDNS:
+    def network(server: Resolver) -> NastyDNS:
         held: list[To] = []
         seen = Counter[str]()
 
@@ -118,7 +129,7 @@ def silent() -> Network:
 def limiting(rate: float, burst: int) -> Network:
     """Drop what is above a rate, as public resolvers do."""
 
-    def network(server: PublicDNSServer) -> NastyDNS:
+    def network(server: Resolver) -> NastyDNS:
         tokens, at = float(burst), time.monotonic()
 
         def limited(query: bytes) -> Datagrams:
@@ -136,9 +147,12 @@ def limiting(rate: float, burst: int) -> Network:
 
 
 def forging() -> Network:
-    """Send forged answers of every kind before each true one, and one after it."""
+    """Send forged answers of every kind before each true one, and one after it that is right in everything but that.
 
-    def make(server: PublicDNSServer, _: NastyDNS, query: bytes) -> Datagrams:
+    None comes after a failure: the question is open still, and such a one would be its answer.
+    """
+
+    def make(server: Resolver, _: NastyDNS, query: bytes) -> Datagrams:
         read = dns.message.from_wire(query)
         question = read.question[0]
         lie = f"{question.name} 60 IN MX 1 mail.web01.example."
@@ -156,7 +170,7 @@ def forging() -> Network:
             reply_to(cased, lie),
             b"\xff" * 7,
             with_gift.to_wire(),
-            reply_to(query, lie),
+            *[reply_to(query, lie)] * (with_gift.rcode() != dns.rcode.SERVFAIL),
         ]
 
     return _before(make)
@@ -184,9 +198,8 @@ def between(play: Play, **networks: Network) -> Iterator[dict[str, NastyDNS]]:
 
 
 @contextmanager
-def truncating(play: Play, name: str) -> Iterator[StreamDNS]:
-    """Have a vantage truncate everything over UDP; over TCP the answers are whole."""
-    server = play.stage.vantage(name)
+def truncated(server: Resolver) -> Iterator[StreamDNS]:
+    """Put before a resolver what truncates everything over UDP, at the port where answers are whole over TCP."""
 
     def whole(query: bytes) -> bytes:
         answer = server.answer(query, over_tcp=True)
@@ -197,5 +210,13 @@ def truncating(play: Play, name: str) -> Iterator[StreamDNS]:
         StreamDNS(answering(whole)) as streams,
         NastyDNS(lambda query: [reply_to(query, with_flags=dns.flags.TC)], port=streams.port),
     ):
+        yield streams
+
+
+@contextmanager
+def truncating(play: Play, name: str) -> Iterator[StreamDNS]:
+    """Have a vantage truncate everything over UDP; over TCP the answers are whole."""
+    server = play.stage.vantage(name)
+    with truncated(server) as streams:
         play.edit_config(f"{server.address}:{server.port}", f"{server.address}:{streams.port}")
         yield streams

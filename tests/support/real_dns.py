@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,10 +27,11 @@ import dns.rdatatype
 
 from mailswitch.simulation.certificates import Identity
 
-__all__ = ["Net", "Resolver", "Server", "version_of"]
+__all__ = ["Net", "RealServer", "Resolver", "Server", "version_of"]
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
+_ANSWER_SECONDS = 10.0
 
 _NSD = """\
 server:
@@ -221,6 +223,30 @@ class _Running:
         except (OSError, dns.exception.DNSException):
             return False
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class RealServer:
+    """A running server as one packet after another is put to it, for `tests.support.bad_network` to stand before."""
+
+    address: str
+    port: int
+
+    def answer(self, packet: bytes, *, over_tcp: bool) -> bytes:
+        """Return the reply to one packet, as it comes."""
+        if over_tcp:
+            with self._connected(socket.SOCK_STREAM) as stream, stream.makefile("rb") as octets:
+                stream.sendall(len(packet).to_bytes(2) + packet)
+                return octets.read(int.from_bytes(octets.read(2)))
+        with self._connected(socket.SOCK_DGRAM) as udp:
+            udp.send(packet)
+            return udp.recv(65535)
+
+    def _connected(self, kind: socket.SocketKind) -> socket.socket:
+        made = socket.socket(socket.AF_INET, kind)
+        made.settimeout(_ANSWER_SECONDS)
+        made.connect((self.address, self.port))
+        return made
 
 
 def version_of(name: str) -> str:

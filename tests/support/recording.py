@@ -6,7 +6,6 @@ Each reply is two lines of ``recorded.txt``: who was asked what in which way and
 
 from __future__ import annotations
 
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 
-from tests.support.real_dns import Net, version_of
+from tests.support.real_dns import Net, RealServer, version_of
 from tests.support.real_zones import small_internet
 
 __all__ = ["Recording", "read_recordings", "record"]
@@ -28,7 +27,6 @@ _HEAD = """\
 # Replies of real servers on loopback, as they came; `python -m tests.support.recording` writes them anew.
 # {versions}; the zones are those of tests/support/real_zones.py.
 """
-_TIMEOUT = 10.0
 _ID = 4711
 _RESOLVER, _ROOT, _TOP, _ZONES = 9, 1, 3, 5
 """Numbers of addresses in the net."""
@@ -126,16 +124,7 @@ def _asked(net: Net, number: int, way: _Way, name: str, rdtype: str) -> bytes:
         want_dnssec=way.has_do,
         flags=dns.flags.RD | way.flags,
     ).to_wire()
-    where = net.address(number), net.port
-    if way.is_over_tcp:
-        with socket.create_connection(where, timeout=_TIMEOUT) as stream, stream.makefile("rb") as octets:
-            stream.sendall(len(query).to_bytes(2) + query)
-            return octets.read(int.from_bytes(octets.read(2)))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.settimeout(_TIMEOUT)
-        udp.connect(where)
-        udp.send(query)
-        return udp.recv(65535)
+    return RealServer(net.address(number), net.port).answer(query, over_tcp=way.is_over_tcp)
 
 
 def _told(packet: bytes) -> str:
