@@ -10,10 +10,12 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from benchmarks import goals
 from benchmarks.answering import exchange_of
@@ -52,7 +54,7 @@ class _Bench:
         names = [DomainName(f"d{number}.example") for number in range(count)]
         runs: dict[str, list[Run]] = {}
         surveys: list[Survey] = []
-        with resolver(count, hosts) as server:
+        with resolver(count, hosts) as server, tempfile.TemporaryDirectory() as folder:
             self._tell(f"P1 to P7, P12: {count:,} names; {server.what}")
             self.servers.add(server.what)
             ways: dict[str, Callable[[], Run]] = {
@@ -60,8 +62,8 @@ class _Bench:
                 "dnspython": partial(by_engine, server.port, names[:fewer], Codec.DNSPYTHON),
                 "threads": partial(by_threads, server.port, names[: max(1, count // 20)]),
             }
-            others = available(self._chosen.peers_python, server.port, count, fewer)
-            self.versions = versions(self._chosen.peers_python, list(others))
+            others = available(self._chosen.peers_python, server.port, count, fewer, Path(folder))
+            self.versions = versions(self._chosen.peers_python, list(others), self._chosen.massdns_version)
             if server.is_cold:
                 by_survey(server.port, count)
             for repetition in range(self._chosen.repetitions):
@@ -179,6 +181,9 @@ def _parser() -> argparse.ArgumentParser:
         default=sys.executable,
         metavar="PATH",
         help="an interpreter that has pycares, aiodns and blastdns, as far as they are to be compared with",
+    )
+    parser.add_argument(
+        "--massdns-version", default="(tells no version)", metavar="TEXT", help="the tag or commit massdns was built of"
     )
     return parser
 

@@ -16,19 +16,24 @@ from pathlib import Path
 
 from benchmarks.runs import Run
 
-__all__ = ["available", "versions"]
+__all__ = ["GO", "available", "versions"]
+
+GO = "Go miekg/dns"
 
 _LIBRARIES = ("pycares", "aiodns", "blastdns")
 _PROGRAMS = Path(__file__).with_name("peers")
+_GO_PATH = Path("/usr/share/gocode")
+"""Where Debian has libraries in Go."""
+_GO_LIBRARY = _GO_PATH / "src/github.com/miekg/dns"
 _LONGEST = 600.0
 _MASSDNS = ("-q", "-t", "MX", "-o", "S", "-s", "1000", "--socket-count", "4", "--rcvbuf", "4194304")
 """Its fastest way on loopback that was found; by itself it has one socket and loses answers."""
 
 
-def available(python: str, port: int, names: int, fewer: int) -> dict[str, Callable[[], Run]]:
-    """Return the ways that are installed: programs on PATH, libraries in the interpreter ``python``.
+def available(python: str, port: int, names: int, fewer: int, folder: Path) -> dict[str, Callable[[], Run]]:
+    """Return the ways that are installed: programs on PATH, libraries in the interpreter ``python`` and of Go.
 
-    The two tools ask about ``names`` names, the libraries about ``fewer``.
+    The two tools ask about ``names`` names, the libraries about ``fewer``. What has to be built is built in ``folder``.
     """
     ways: dict[str, Callable[[], Run]] = {}
     if (massdns := shutil.which("massdns")) is not None:
@@ -40,11 +45,16 @@ def available(python: str, port: int, names: int, fewer: int) -> dict[str, Calla
             ways[library] = partial(_by_program, [python, str(_PROGRAMS / f"ask_{library}.py")], port, fewer)
     if (node := shutil.which("node")) is not None:
         ways["node"] = partial(_by_program, [node, str(_PROGRAMS / "ask_node.mjs")], port, fewer)
+    if (program := _built_go(folder)) is not None:
+        ways[GO] = partial(_by_program, [str(program)], port, fewer)
     return ways
 
 
-def versions(python: str, ways: Sequence[str]) -> list[str]:
-    """Return the names and versions of what was asked with, as far as they tell them; dnspython's first."""
+def versions(python: str, ways: Sequence[str], massdns: str) -> list[str]:
+    """Return the names and versions of what was asked with, as far as they tell them; dnspython's first.
+
+    ``massdns`` is which one that is: it does not tell by itself.
+    """
     told = [f"dnspython {version('dnspython')}"]
     for way in ways:
         if way in _LIBRARIES:
@@ -56,8 +66,25 @@ def versions(python: str, ways: Sequence[str]) -> list[str]:
             told += re.findall(r"^Version (\S+)", _said(["dnsperf", "-h"]), re.MULTILINE)
             told[-1] = f"dnsperf {told[-1]}"
         elif way == "massdns":
-            told.append("massdns (tells no version)")
+            told.append(f"massdns {massdns}")
+        elif way == GO:
+            found = re.search(r"v\{(\d+), (\d+), (\d+)\}", (_GO_LIBRARY / "version.go").read_text(encoding="utf-8"))
+            told.append(
+                f"miekg/dns {'.'.join(found.groups()) if found else '?'} ({_said(['go', 'version']).split()[2]})"
+            )
     return told
+
+
+def _built_go(folder: Path) -> Path | None:
+    """Build the program in Go, where there is a compiler and the library."""
+    go = shutil.which("go")
+    if go is None or not _GO_LIBRARY.is_dir():
+        return None
+    program = folder / "ask_go"
+    environment = {**os.environ, "GOPATH": str(_GO_PATH), "GO111MODULE": "off", "GOCACHE": str(folder / "cache")}
+    source = str(_PROGRAMS / "ask_go.go")
+    subprocess.run([go, "build", "-o", str(program), source], env=environment, check=True, timeout=_LONGEST)
+    return program
 
 
 def _said(command: Sequence[str]) -> str:
