@@ -22,6 +22,7 @@ from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
 
 from mailswitch.core.errors import ConfigError
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     import requests
 
-__all__ = ["PanelAdapter", "TlsSettings", "WrongPin", "fingerprint"]
+__all__ = ["NotConnected", "PanelAdapter", "TlsSettings", "WrongPin", "fingerprint"]
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
@@ -56,6 +57,10 @@ class TlsSettings:
         object.__setattr__(self, "fingerprints", tuple(_folded(text) for text in self.fingerprints))
         if self.server_name is not None and not _HOST.fullmatch(self.server_name):
             raise ConfigError(f"tls.server_name {self.server_name!r} is no host name in A-labels")
+
+
+class NotConnected(Exception):
+    """No connection was made, or its TLS handshake did not end well, as its cause says; nothing was sent."""
 
 
 class WrongPin(Exception):
@@ -139,7 +144,10 @@ def _has_system_authorities() -> bool:
 def _pool_class(settings: TlsSettings, on_connect: Callable[[socket.socket], None]) -> type[HTTPSConnectionPool]:
     class Connection(HTTPSConnection):
         def connect(self) -> None:
-            super().connect()
+            try:
+                super().connect()
+            except (OSError, HTTPError) as error:  # urllib3 tells a handshake's time-out like that of a reply
+                raise NotConnected from error
             if settings.fingerprints:
                 presented = fingerprint(_leaf(self.sock))
                 if presented not in settings.fingerprints:

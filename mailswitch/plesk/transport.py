@@ -12,6 +12,7 @@ Facts:
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ from mailswitch.plesk.clock import clock_ahead
 from mailswitch.plesk.credentials import Credentials, authentication_headers
 from mailswitch.plesk.failures import PanelFailure, cleaned
 from mailswitch.plesk.fingerprint import presented_fingerprint
-from mailswitch.plesk.tls import PanelAdapter, TlsSettings, WrongPin
+from mailswitch.plesk.tls import NotConnected, PanelAdapter, TlsSettings, WrongPin
 
 __all__ = ["Transport", "TransportLimits", "endpoint"]
 
@@ -198,8 +199,8 @@ class Transport:
                 code="certificate",
                 is_sent=False,
             ) from error
-        except requests.exceptions.SSLError as error:
-            raise self._tls_failure(error) from error
+        except NotConnected as error:
+            raise self._not_connected(error.__cause__) from error
         except (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
             raise PanelFailure(
                 f"the panel was silent for {_seconds(self._limits.read_timeout)}: "
@@ -207,24 +208,32 @@ class Transport:
                 code="unreachable",
             ) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            is_sent = not _is_before_sending(error)
-            text = "the connection broke before the reply was complete" if is_sent else "nobody could be reached"
             raise PanelFailure(
-                f"{text}: {cleaned(str(_cause(error)))}", code="unreachable", is_passing=True, is_sent=is_sent
+                f"the connection broke before the reply was complete: {cleaned(str(_cause(error)))}",
+                code="unreachable",
+                is_passing=True,
             ) from error
 
-    def _tls_failure(self, error: requests.exceptions.SSLError) -> PanelFailure:
-        refusal = _certificate_refusal(error)
-        if refusal is None:
-            # Also a TLS record cut off in the middle of a reply: only a refused certificate is known to come first.
-            return PanelFailure(f"TLS failed: {cleaned(str(_cause(error)))}", code="unreachable", is_passing=True)
-        return PanelFailure(
-            f"the panel's certificate is not accepted: {cleaned(refusal)}; nothing was sent. {self._presented()} If "
-            "that is the server's own, name its authority in tls.ca_file, its name in tls.server_name, or pin it with "
-            "tls.fingerprint_sha256",
-            code="certificate",
-            is_sent=False,
-        )
+    def _not_connected(self, why: BaseException | None) -> PanelFailure:
+        match why:
+            case ssl.SSLCertVerificationError(verify_message=refusal):
+                return PanelFailure(
+                    f"the panel's certificate is not accepted: {cleaned(refusal)}; nothing was sent. "
+                    f"{self._presented()} If that is the server's own, name its authority in tls.ca_file, its name in "
+                    "tls.server_name, or pin it with tls.fingerprint_sha256",
+                    code="certificate",
+                    is_sent=False,
+                )
+            case TimeoutError():
+                return PanelFailure(
+                    f"the panel did not end the TLS handshake within {_seconds(self._limits.connect_timeout)}, so "
+                    "nothing was sent: look at its load, or raise connect_timeout",
+                    code="unreachable",
+                    is_sent=False,
+                )
+            case _:
+                text = "the TLS handshake failed" if isinstance(why, ssl.SSLError) else "nobody could be reached"
+                return PanelFailure(f"{text}: {cleaned(str(why))}", code="unreachable", is_passing=True, is_sent=False)
 
     def _presented(self) -> str:
         parts = urlsplit(self._url)
@@ -261,25 +270,6 @@ def _checked(response: requests.Response, body: bytes) -> bytes:
     if response.status_code in _PASSING_STATUS:
         raise PanelFailure(f"{status}: the panel is not ready to answer", code="unavailable", is_passing=True)
     raise PanelFailure(f"{status} and no packet: check that the url is the Plesk panel itself", code="not-understood")
-
-
-def _is_before_sending(error: BaseException) -> bool:
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return True
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError)
-
-
-def _certificate_refusal(error: BaseException) -> str | None:
-    """Return why OpenSSL did not accept the certificate, if that is what happened."""
-    found: object = error
-    for _ in range(6):  # requests wraps urllib3, which wraps ssl
-        text = getattr(found, "verify_message", None)
-        if isinstance(text, str):
-            return text
-        arguments = getattr(found, "args", ())
-        found = getattr(found, "reason", None) or (arguments[0] if arguments else None)
-    return None
 
 
 def _cause(error: BaseException) -> object:

@@ -17,7 +17,7 @@ from mailswitch.plesk.tls import TlsSettings
 from mailswitch.plesk.transport import Transport, TransportLimits, endpoint
 from mailswitch.plesk.xml_api import XmlApiSettings, open_xml_api
 from mailswitch.simulation.certificates import authority, issued, self_signed
-from tests.support.raw_panel import KEY, Framing, RawPanel, Reply, a_panel, a_reply
+from tests.support.raw_panel import KEY, Framing, RawPanel, Reply, Stall, a_panel, a_reply
 
 SHORT = TransportLimits(connect_timeout=timedelta(seconds=5), read_timeout=timedelta(seconds=5))
 LAST_YEAR = datetime.now(UTC) - timedelta(days=365)
@@ -303,6 +303,18 @@ def test_nobody_there_is_unreachable(tmp_path: Path) -> None:
     with RawPanel(tmp_path) as raw:
         pass
     assert refusal(raw).code == "unreachable"
+
+
+@pytest.mark.parametrize("stall", ["silent", "dripping"])
+def test_a_handshake_that_does_not_end_is_told_as_such(tmp_path: Path, stall: Stall) -> None:
+    limits = TransportLimits(connect_timeout=timedelta(seconds=0.2))
+    with RawPanel(tmp_path, stalls=[stall]) as raw:
+        error = refusal(raw, limits=limits)
+
+        assert error.code == "unreachable"
+        assert "TLS handshake within 0.2 s, so nothing was sent" in str(error)
+        assert "raise connect_timeout" in str(error)
+        assert (raw.connections, raw.seen) == (1, [])
 
 
 def test_a_silent_panel_is_unreachable_and_not_asked_twice(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from mailswitch.simulation.plesk_xml import XmlApiServer
 from mailswitch.simulation.schemas import SchemaSet
 from mailswitch.simulation.state import DEFAULT_KEY, DEFAULT_LOGIN, DEFAULT_PASSWORD
 from tests.support.agent import a_hosted, a_server, serving
-from tests.support.raw_panel import RawPanel, Reply, a_panel, a_reply
+from tests.support.raw_panel import RawPanel, Reply, Stall, a_panel, a_reply
 
 SITE = SwitchTarget(name=DomainName("moved.example"), kind=Kind.DOMAIN, panel_id="3")
 ALIAS = SwitchTarget(name=DomainName("alias.example"), kind=Kind.ALIAS, panel_id="1")
@@ -281,6 +281,20 @@ def test_a_write_that_could_not_be_sent_is_not_a_lost_reply(tmp_path: Path) -> N
 
     assert unpinned.value.code == "certificate"
     assert unreachable.value.code == "unreachable"
+    assert raw.seen == []
+
+
+@pytest.mark.parametrize("stall", ["silent", "dripping", "closing"])
+def test_a_write_that_stuck_in_the_handshake_is_not_a_lost_reply(tmp_path: Path, stall: Stall) -> None:
+    limits = TransportLimits(connect_timeout=timedelta(seconds=0.2))
+    with RawPanel(tmp_path, stalls=[stall]) as raw:
+        panel = a_panel(raw, limits=limits)
+        with pytest.raises(ApplyError) as caught:
+            panel.turn(SITE, Switch.OFF)
+        panel.close()
+
+    assert caught.value.code == "unreachable"
+    assert "may have been done" not in str(caught.value)
     assert raw.seen == []
 
 
