@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from mailswitch.simulation.plesk_xml import XmlApiServer
 from mailswitch.simulation.schemas import SchemaSet
 from mailswitch.simulation.state import DEFAULT_KEY, DEFAULT_LOGIN, DEFAULT_PASSWORD
 from tests.support.agent import a_hosted, a_server, serving
-from tests.support.raw_panel import RawPanel, Reply, Stall, a_panel, a_reply
+from tests.support.raw_panel import RawPanel, Reply, Stall, a_panel, a_reply, a_write_reply
 
 SITE = SwitchTarget(name=DomainName("moved.example"), kind=Kind.DOMAIN, panel_id="3")
 ALIAS = SwitchTarget(name=DomainName("alias.example"), kind=Kind.ALIAS, panel_id="1")
@@ -300,8 +301,7 @@ def test_a_write_that_stuck_in_the_handshake_is_not_a_lost_reply(tmp_path: Path,
 
 @pytest.mark.parametrize("cut", [0, 1, 40, 80])
 def test_a_write_whose_reply_is_cut_is_a_lost_reply(tmp_path: Path, cut: int) -> None:
-    whole = a_reply("<mail><set_prefs><result><status>ok</status><site-id>3</site-id></result></set_prefs></mail>")
-    with RawPanel(tmp_path, [Reply(body=whole.body, cut=cut)]) as raw:
+    with RawPanel(tmp_path, [replace(a_write_reply(3), cut=cut)]) as raw:
         panel = a_panel(raw)
         with pytest.raises(ApplyError) as caught:
             panel.turn(SITE, Switch.OFF)

@@ -22,7 +22,18 @@ from mailswitch.plesk.transport import TransportLimits
 from mailswitch.plesk.xml_api import XmlApiPanel, XmlApiSettings, open_xml_api
 from mailswitch.simulation.certificates import Identity, self_signed, server_context
 
-__all__ = ["KEY", "Framing", "RawPanel", "Reply", "Seen", "Stall", "a_panel", "a_reply"]
+__all__ = [
+    "KEY",
+    "Framing",
+    "RawPanel",
+    "Reply",
+    "Seen",
+    "Stall",
+    "a_panel",
+    "a_reply",
+    "a_switch_reply",
+    "a_write_reply",
+]
 
 KEY = "0f9e8d7c-6b5a-4948-8736-251403f2e1d0"
 _PACE_SECONDS = 0.02
@@ -65,6 +76,18 @@ class Seen:
 def a_reply(inner: str) -> Reply:
     """A reply packet around `inner`."""
     return Reply(body=f'<?xml version="1.0"?><packet version="1.6.9.1">{inner}</packet>'.encode())
+
+
+def a_switch_reply(site_id: int, switch: str) -> Reply:
+    """What a panel answers when it is asked for a site's switch: "true" or "false"."""
+    told = f"<site-id>{site_id}</site-id><prefs><mailservice>{switch}</mailservice></prefs>"
+    return a_reply(f"<mail><get_prefs><result><status>ok</status>{told}</result></get_prefs></mail>")
+
+
+def a_write_reply(site_id: int) -> Reply:
+    """What a panel answers when it has turned a site's switch."""
+    told = f"<site-id>{site_id}</site-id>"
+    return a_reply(f"<mail><set_prefs><result><status>ok</status>{told}</result></set_prefs></mail>")
 
 
 class RawPanel:
