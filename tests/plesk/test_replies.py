@@ -138,11 +138,12 @@ def test_noise_is_a_packet_or_a_failure(noise: bytes) -> None:
             assert replies.packet(body).tag == "packet"
 
 
-def test_a_packet_of_too_many_tags_makes_no_tree() -> None:
-    found = failure(replies.packet, b"<packet>" + b"<a/>" * 5_000_000 + b"</packet>")
+@pytest.mark.parametrize("inner", [b"<a/>" * 2_000_000, b"<a>" * 2_000_000, b"<a b='c'/>" * 1_000_000])
+def test_a_packet_of_too_many_tags_and_attributes_makes_no_tree(inner: bytes) -> None:
+    found = failure(replies.packet, b"<packet>" + inner + b"</packet>")
 
     assert found.code == "not-understood"
-    assert "tags" in found.text
+    assert "2000000 tags and attributes" in found.text
 
 
 def test_a_very_deep_packet_is_read_like_any_other() -> None:
