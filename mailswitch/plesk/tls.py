@@ -154,7 +154,7 @@ def _pool_class(settings: TlsSettings, on_connect: Callable[[socket.socket], Non
                     self.close()
                     raise WrongPin(presented)
             # urllib3 warns of every connection it did not verify itself. A pinned one was verified here, and of an
-            # unverified one the administrator is told by the report, not by a line on standard error a request.
+            # unverified one `mailswitch config check` warns, not a line on standard error a request.
             self.is_verified = True
             on_connect(self.sock)
 
