@@ -182,7 +182,8 @@ class ServerSection(fields.Section):
         description="Turn off even where Plesk only has the full off, which also stops the site's own sending.",
     )
     connect_timeout: fields.PositiveDuration = Field(
-        default=timedelta(seconds=10), description="How long to wait for a connection to the panel."
+        default=timedelta(seconds=10),
+        description="How long to wait for a connection to the panel, and then for its TLS handshake.",
     )
     read_timeout: fields.PositiveDuration = Field(
         default=timedelta(seconds=300),
