@@ -6,50 +6,31 @@ review would turn off is never shortened, because the reviewer answers for all o
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import TextIO
 
-from mailswitch.core.domain import Switch
 from mailswitch.core.ledger import Guard
-from mailswitch.core.reports import PassReport, ServerReport, summary_of
-from mailswitch.core.words import counted, duration
-from mailswitch.report.advice import advice
+from mailswitch.core.reports import PassReport
+from mailswitch.report import sentences
 from mailswitch.report.impact import impact_lines
 from mailswitch.report.page import BAD, DIM, GOOD, STRONG, WARNING, Page, Part
-from mailswitch.report.sections import (
-    Named,
-    Section,
-    destination,
-    leading_code,
-    names_of,
-    open_changes,
-    plan_digest,
-    title,
-    what,
-)
+from mailswitch.report.sections import Named, Section, destination, names_of, title, what
 
 __all__ = ["print_report"]
 
 _MOST_HELD = 5
-_MOST_SERVERS = 5
-_MOST_ASKED_FOR = 50
 _LONGEST_WHY = 160
-_CHANGING = (
-    (Section.TURNED_OFF, "Turned off", GOOD),
-    (Section.TURNED_ON, "Turned on again", GOOD),
-    (Section.FAILED, "Failed", BAD),
-    (Section.REFUSED, "Refused", BAD),
-    (Section.DUE_ON, "Due to be turned on again", WARNING),
-    (Section.DUE_OFF, "Due to be turned off", WARNING),
-    (Section.LIMITED, "Due to be turned off, but a limit stands in front", WARNING),
-)
+_CHANGING = {
+    Section.TURNED_OFF: GOOD,
+    Section.TURNED_ON: GOOD,
+    Section.FAILED: BAD,
+    Section.REFUSED: BAD,
+    Section.DUE_ON: WARNING,
+    Section.DUE_OFF: WARNING,
+    Section.LIMITED: WARNING,
+}
 
-_HOLDING = (
-    (Section.REVIEW, "Would be turned off, but held for your review", WARNING, None),
-    (Section.HELD, "Held", STRONG, _MOST_HELD),
-)
+_HOLDING = ((Section.REVIEW, WARNING, None), (Section.HELD, STRONG, _MOST_HELD))
 
 _TURNED_OFF = frozenset({Section.TURNED_OFF, Section.FAILED, Section.REFUSED, Section.DUE_OFF, Section.LIMITED})
 
@@ -83,41 +64,27 @@ class _TextReport:
         self._page = page
         self._report = report
         self._names = names_of(report)
-        # A part may be a few names somebody asked for, or all of one server.
-        self._lists_all = verbose or (report.is_partial and len(self._names) <= _MOST_ASKED_FOR)
+        self._lists_all = verbose or sentences.is_about_few(report, self._names)
         self._has_servers = len(report.servers) > 1
-        self._digest = plan_digest(report, self._names)
 
     def write(self) -> None:
         self._head()
         self._errors()
         self._alerts()
-        for section, heading, style in _CHANGING:
-            self._changes(section, heading, style)
-        for section, heading, style, most in _HOLDING:
-            self._grouped(section, heading, style, most=None if self._lists_all else most)
+        for section, style in _CHANGING.items():
+            self._changes(section, style)
+        for section, style, most in _HOLDING:
+            self._grouped(section, style, most=None if self._lists_all else most)
         self._kept()
         self._limits()
         self._summary()
         self._plan()
 
     def _head(self) -> None:
-        report, page = self._report, self._page
-        took = duration(report.finished - report.started)
-        done = sum(1 for named in self._names if named.section in {Section.TURNED_OFF, Section.TURNED_ON})
-        what_is_it = "Dry run" if report.is_dry_run else "Pass"
-        ending = f"{counted(done, 'switch', 'switches')} turned" if done else "nothing was changed"
-        page.line(
-            (f"{what_is_it} of {_listed(report.servers)}", STRONG),
-            f", mode {report.mode}, {_when(report.started)}, {took}: {ending}",
-            "" if report.is_dry_run else f" (run {report.run_id})",
-        )
-        if report.pause is not None:
-            reason = f": {report.pause.reason}" if report.pause.reason else ""
-            page.line(
-                (f"Paused by {report.pause.by} since {_when(report.pause.at)}{reason}", WARNING),
-                "; no switch is turned until mailswitch resume",
-            )
+        what_is_it, how = sentences.head(self._report, self._names)
+        self._page.line((what_is_it, STRONG), f", {how}")
+        if (paused := sentences.pause_words(self._report)) is not None:
+            self._page.line((paused[0], WARNING), f"; {paused[1]}")
 
     def _errors(self) -> None:
         failed = [(server.name, server.error) for server in self._report.servers if server.error is not None]
@@ -126,50 +93,32 @@ class _TextReport:
             self._page.rows(((name, BAD), error.code, error.text) for name, error in failed)
 
     def _alerts(self) -> None:
-        refusals = {
-            (server.name, server.refusal.code, server.refusal.text)
-            for server in self._report.servers
-            if server.refusal is not None
-        }
-        # A refusal has a block of its own beside the plan line, with the command that passes it.
-        alerts = [alert for alert in self._report.alerts if (alert.server, alert.code, alert.text) not in refusals]
-        titles = {(named.server.name, named.entry.domain.name): title(named.entry) for named in self._names}
+        alerts = sentences.alert_rows(self._report, self._names)
         if alerts:
             self._page.section(f"Alerts: {len(alerts)}", BAD)
             self._page.rows(
-                (
-                    (str(alert.code), WARNING),
-                    *([alert.server] if self._has_servers else []),
-                    "" if alert.name is None else titles.get((alert.server, alert.name), str(alert.name)),
-                    alert.text,
-                )
-                for alert in alerts
+                ((code, WARNING), *([server] if self._has_servers else []), name, text)
+                for code, server, name, text in alerts
             )
 
-    def _changes(self, section: Section, heading: str, style: str) -> None:
+    def _changes(self, section: Section, style: str) -> None:
         names = self._in(section)
         if not names:
             return
-        self._page.section(f"{heading}: {len(names)}", style)
-        # What a limit says is said once, in a block of its own.
-        is_limited = section is Section.LIMITED
-        self._page.rows(
-            self._row(named, ("" if is_limited else _trouble(named)) or self._reasons(named)) for named in names
-        )
+        self._page.section(f"{sentences.HEADINGS[section]}: {len(names)}", style)
+        self._page.rows(self._row(named, sentences.why(named)) for named in names)
 
-    def _grouped(self, section: Section, heading: str, style: str, *, most: int | None) -> None:
+    def _grouped(self, section: Section, style: str, *, most: int | None) -> None:
         names = self._in(section)
         if not names:
             return
         # A pass that applies is about what it did; what is left is for the dry run to list.
         is_counted_only = not (self._report.is_dry_run or self._lists_all)
         where = " (mailswitch report lists them)" if is_counted_only else ""
-        self._page.section(f"{heading}: {len(names)}{where}", style)
-        groups: dict[str, list[Named]] = {}
-        for named in names:
-            groups.setdefault(leading_code(named.entry), []).append(named)
-        for code, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
-            self._page.line((f"{code}: {len(group)}", STRONG), (_dashed(advice(code)), DIM), indent=2)
+        self._page.section(f"{sentences.HEADINGS[section]}: {len(names)}{where}", style)
+        for code, group in sentences.groups(names):
+            heading, advice = sentences.group_words(code, group)
+            self._page.line((heading, STRONG), (advice, DIM), indent=2)
             if is_counted_only:
                 continue
             shown = group if most is None or len(group) <= most + 1 else group[:most]
@@ -188,19 +137,12 @@ class _TextReport:
 
     def _why(self, named: Named, code: str) -> str:
         if self._lists_all:
-            return self._reasons(named)
+            return sentences.reasons(named)
         decision = named.entry.decision
         texts = {reason.code: reason.text for reason in decision.reasons}
         words = [texts.get(guard, guard.value) for guard in decision.holding if guard in _TELLING]
         words += [guard.value for guard in decision.holding if guard not in _TELLING and guard.value != code]
         return "; ".join(words)
-
-    def _reasons(self, named: Named) -> str:
-        """Return the guards and notes; the route's own sentence stands in the column before."""
-        route = named.entry.finding.route.value
-        return "; ".join(
-            f"{reason.code}: {reason.text}" for reason in named.entry.decision.reasons if reason.code != route
-        )
 
     def _kept(self) -> None:
         names = self._in(Section.KEPT)
@@ -209,12 +151,11 @@ class _TextReport:
         if self._lists_all:
             self._page.section(f"Kept: {len(names)}")
             self._page.rows(
-                (*self._row(named, f"switch {named.entry.domain.switch}"), self._reasons(named)) for named in names
+                (*self._row(named, f"switch {named.entry.domain.switch}"), sentences.reasons(named)) for named in names
             )
             return
-        counts = ", ".join(f"{count} {words}" for words, count in _kept_counts(names))
         self._page.blank()
-        self._page.line((f"Kept: {len(names)}", STRONG), f" ({counts})")
+        self._page.line((f"Kept: {len(names)}", STRONG), f" ({sentences.kept_counts(names)})")
 
     def _limits(self) -> None:
         refused = [server.refusal for server in self._report.servers if server.refusal is not None]
@@ -222,81 +163,22 @@ class _TextReport:
             return
         self._page.section("Refused by limits", BAD)
         self._page.rows(((refusal.server, STRONG), refusal.code, refusal.text) for refusal in refused)
-        if self._in(Section.LIMITED) and not self._report.is_partial:
-            self._page.line(
-                "Once you have read the list above, pass the limit with: ", (self._command(), STRONG), indent=2
-            )
+        if (passing := sentences.limit_words(self._report, self._names)) is not None:
+            self._page.line(passing[0], (passing[1], STRONG), indent=2)
 
     def _summary(self) -> None:
-        found = summary_of(self._report.servers)
-        now = len(self._in(Section.DUE_OFF)), len(self._in(Section.LIMITED)), len(self._in(Section.DUE_ON))
-        amounts = (
-            (found.done, "done"),
-            (found.failed, "failed"),
-            (now[0], "to turn off"),
-            (now[1], "stopped by a limit"),
-            (now[2], "to turn on again"),
-            (len(self._in(Section.REVIEW)), "on review"),
-            (len(self._in(Section.HELD)), "held"),
-            (found.keep, "kept"),
-        )
-        words = ", ".join(f"{amount} {word}" for amount, word in amounts if amount)
         self._page.blank()
-        self._page.line(f"{counted(found.domains, 'name')}: {words}" if words else counted(found.domains, "name"))
+        self._page.line(sentences.summary(self._report.servers, self._names))
         for line in impact_lines(self._report):
             self._page.line(line)
 
     def _plan(self) -> None:
-        if self._report.is_partial:
-            self._page.line(
-                "No plan to apply from this: it is about a part only; mailswitch report makes one of everything"
-            )
-            return
-        due, more = open_changes(self._names)
-        if not due and not more:
-            self._page.line(f"Plan {self._digest}: nothing to change")
-            return
-        amounts = [f"{len(due)} now"] if due else []
-        amounts += (
-            [f"{len(more)} more if you review them" if due else f"{len(more)} if you review them"] if more else []
-        )
-        self._page.line((f"Plan {self._digest}", STRONG), f": {', '.join(amounts)}: ", (self._command(), STRONG))
-
-    def _command(self) -> str:
-        return f"mailswitch once --apply --plan {self._digest}"
+        plan, words, command = sentences.plan_line(self._report, self._names)
+        self._page.line((plan, STRONG), words, (command, STRONG))
 
     def _in(self, section: Section) -> list[Named]:
         return [named for named in self._names if named.section is section]
 
 
-def _listed(servers: Sequence[ServerReport]) -> str:
-    if len(servers) == 1:
-        server = servers[0]
-        return f"{server.name} (Plesk {server.version})" if server.version else server.name
-    if len(servers) > _MOST_SERVERS:
-        return f"{len(servers)} servers"
-    return ", ".join(server.name for server in servers) or "no server"
-
-
-def _when(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _dashed(text: str) -> str:
-    return f" - {text}" if text else ""
-
-
 def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST_WHY else f"{text[: _LONGEST_WHY - 3]}..."
-
-
-def _trouble(named: Named) -> str:
-    return named.entry.error or ""
-
-
-def _kept_counts(names: Iterable[Named]) -> list[tuple[str, int]]:
-    """Count kept names by what is kept about them, the most frequent first."""
-    counts = Counter(
-        "off already" if named.entry.domain.switch is Switch.OFF else named.entry.finding.route.value for named in names
-    )
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
