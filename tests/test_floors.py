@@ -19,7 +19,7 @@ _ROOT = Path(__file__).parent.parent
 _PACKAGE = _ROOT / "mailswitch"
 _MODULES = sorted(_PACKAGE.rglob("*.py"))
 _CORE = sorted((_PACKAGE / "core").rglob("*.py"))
-_HEAVY = ("sqlalchemy", "dns", "requests", "pydantic", "alembic", "cryptography", "yaml", "rich", "structlog")
+_HEAVY = ("sqlalchemy", "dns", "requests", "pydantic", "alembic", "cryptography", "yaml", "rich", "structlog", "jinja2")
 _EXCUSES_ALLOWED = 5
 _COMES_WITH = {"pydantic_core": "pydantic"}
 """Packages that another one pins exactly: they are there in the version it was made with."""

@@ -14,6 +14,8 @@ from mailswitch.cli.invocation import Invocation
 from mailswitch.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mailswitch.core.names import DomainName
     from mailswitch.core.reports import PassReport
 
@@ -25,10 +27,10 @@ __all__ = ["only_hosted", "rendered", "report"]
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "csv"]),
+    type=click.Choice(["text", "json", "csv", "html"]),
     default="text",
     show_default=True,
-    help="text for people; json (documented, stable) and csv for programs.",
+    help="text for people; json (documented, stable) and csv for programs; html, one page with every name, to mail on.",
 )
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it to a file, not to the screen."
@@ -74,16 +76,20 @@ def report(
     return pass_code(found, is_telling_pending=is_telling)
 
 
-def rendered(found: PassReport, form: str, *, is_verbose: bool, is_file: bool = False) -> str:
-    """Return a pass in one of the formats."""
+def rendered(found: PassReport, form: str, *, is_verbose: bool, is_file: bool = False) -> Iterable[str]:
+    """Return a pass in one of the formats, in one piece or in several."""
     from mailswitch.report.csv_report import report_csv
     from mailswitch.report.json_report import report_json
     from mailswitch.report.text_report import print_report
 
     if form == "json":
-        return report_json(found)
+        return [report_json(found)]
     if form == "csv":
-        return report_csv(found)
+        return [report_csv(found)]
+    if form == "html":
+        from mailswitch.report.html_report import html_report  # jinja2 is imported for nothing else
+
+        return html_report(found)
     page = io.StringIO()
     is_plain = is_file or not session.is_terminal()
     print_report(
@@ -93,7 +99,7 @@ def rendered(found: PassReport, form: str, *, is_verbose: bool, is_file: bool = 
         width=None if is_file else session.width(),
         verbose=is_verbose,
     )
-    return page.getvalue()
+    return [page.getvalue()]
 
 
 def only_hosted(found: PassReport, names: tuple[DomainName, ...]) -> PassReport:

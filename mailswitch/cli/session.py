@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -193,8 +193,8 @@ def _error_console() -> Any:
     return Console(stderr=True)
 
 
-def written(path: Path | None, text: str) -> None:
-    """Write a report to a file, or to standard output.
+def written(path: Path | None, pieces: Iterable[str]) -> None:
+    """Write a report, each piece as it is made, to a file, or to standard output.
 
     The file is made readable by its owner alone, and replaced by rename, so that a symlink is not written through and
     a reader never sees half of it. What is there and no plain file stays: a rename would replace ``/dev/null`` itself.
@@ -203,7 +203,8 @@ def written(path: Path | None, text: str) -> None:
         ConfigError: it cannot be written.
     """
     if path is None:
-        click.echo(text, nl=not text.endswith("\n"))
+        for piece in pieces:
+            click.echo(piece, nl=False)
         return
     try:
         if _is_no_plain_file(path):
@@ -214,7 +215,7 @@ def written(path: Path | None, text: str) -> None:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
         try:
             with open(descriptor, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor, not a path
-                stream.write(text if text.endswith("\n") else text + "\n")
+                stream.writelines(pieces)
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)

@@ -1,1 +1,1 @@
-"""Reports as text, JSON and CSV; imports core."""
+"""Reports as text, JSON, CSV and HTML; imports core."""

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import stat
 import unicodedata
 from pathlib import Path
@@ -15,7 +16,8 @@ import pytest
 
 from mailswitch.report.csv_report import COLUMNS
 from mailswitch.simulation.misbehaviour import Fault, Misbehaviour
-from tests.support.worlds import Play, Staged, a_world
+from tests.support.html_pages import html_page
+from tests.support.worlds import Play, Staged, a_world, as_process
 
 HOSTILE_TWIN = """\
 servers:
@@ -33,7 +35,7 @@ dns: |
 # ---- it only looks
 
 
-@pytest.mark.parametrize("form", ["text", "json", "csv"])
+@pytest.mark.parametrize("form", ["text", "json", "csv", "html"])
 def test_report_writes_to_no_panel(demo: Play, form: str) -> None:
     demo.ok("report", "--format", form)
 
@@ -324,6 +326,49 @@ def test_csv_has_a_row_for_each_name(demo: Play) -> None:
     assert len(named) == listed["summary"]["domains"]
 
 
+def _unclocked(text: str) -> str:
+    """Return a text on one line with all that changes from one look to the next left out: amounts and spans of time."""
+    spans = r"\d+ (?:d|h|min|s)( \d+ (?:d|h|min|s))?\b"
+    return re.sub(r"\d+", "0", re.sub(spans, "a while", " ".join(text.split())))
+
+
+def test_html_tells_what_the_text_tells_in_the_same_words(demo: Play) -> None:
+    text = demo.ok("report", "--verbose")
+    page = html_page(demo.ok("report", "--format", "html"))
+
+    told = {cell for line in text.splitlines() for cell in re.split(r" {2,}", line.strip())}
+    shown = _unclocked(page.words)
+    assert len(told) > 100
+    assert {cell for cell in told if _unclocked(cell.removeprefix("switch ")) not in shown} == set()
+
+
+def test_html_has_a_row_for_each_name(demo: Play) -> None:
+    page = html_page(demo.ok("report", "--format", "html"))
+    entries = demo.names(demo.json("report")).values()
+
+    rows = [row for row in page.rows if len(row) == 5 and row[0] != "Name"]
+    assert sorted(re.sub(r".* \((.+)\)", r"\1", row[0]) for row in rows) == sorted(one["name"] for one in entries)
+
+
+def test_html_is_written_to_a_file_as_it_is_shown(demo: Play, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+
+    demo.ok("report", "--format", "html", "--output", str(path))
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert html_page(path.read_text(encoding="ascii")).headings[0] == "Dry run of web01, web02, web03"
+
+
+@pytest.mark.parametrize(("form", "is_needed"), [("json", False), ("text", False), ("html", True)])
+def test_jinja_is_imported_for_html_only(demo: Play, form: str, is_needed: bool) -> None:
+    done = as_process(
+        "--config", str(demo.config_path), "report", "--format", form, environment={"PYTHONPROFILEIMPORTTIME": "1"}
+    )
+
+    assert done.returncode == 0
+    assert ("jinja2" in done.stderr) is is_needed
+
+
 def test_text_ends_with_the_plan_and_the_command_that_applies_it(demo: Play) -> None:
     plan = demo.json("report")["run"]["plan"]
 
@@ -338,7 +383,7 @@ def test_verbose_lists_also_what_is_simply_kept(demo: Play) -> None:
     assert "bakery.example" in demo.ok("report", "--verbose")
 
 
-@pytest.mark.parametrize("form", ["text", "json", "csv"])
+@pytest.mark.parametrize("form", ["text", "json", "csv", "html"])
 def test_hostile_names_reach_nobody_raw(demo: Play, form: str) -> None:
     """The built-in world has an escape sequence in an exchange, a bidirectional mark and a script in a display name."""
     shown = demo.ok("report", "--verbose", "--format", form)
