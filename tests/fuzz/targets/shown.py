@@ -1,4 +1,4 @@
-"""Texts of others on their way to people: nothing of them acts on a terminal, a spreadsheet, JSON or a mail's head.
+"""Texts of others shown to people: nothing of them acts on a terminal, a spreadsheet, JSON, a page or a mail's head.
 
 An input is UTF-8 text, cut at U+001F into what is put in the places of a report and of a notice.
 """
@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import SMTP
+from functools import cache
 
 from mailswitch.core.names import DomainName
 from mailswitch.core.notices import Notice, NoticeKind
@@ -20,10 +21,12 @@ from mailswitch.core.reports import PassReport, ServerError
 from mailswitch.core.route import Reason
 from mailswitch.outlets.mail import MailSettings, MailWay
 from mailswitch.report.csv_report import COLUMNS, report_csv
+from mailswitch.report.html_report import html_report
 from mailswitch.report.json_report import report_json
 from mailswitch.report.notices import Issue, bulletin_of
 from mailswitch.report.text_report import print_report
 from tests.support.builders import NOW, a_decision, a_domain, a_report, a_server, an_alert, an_entry
+from tests.support.html_pages import Element, html_page
 
 __all__ = ["MAX_OCTETS", "TOKENS", "seeds", "try_one"]
 
@@ -31,6 +34,7 @@ MAX_OCTETS = 1_500
 TOKENS = (
     b"\x1f", b"\x1b[2J", b"\x1b]0;", b"\x07", b"\r\n", b"\r\nBcc: x@y.example", b"=cmd|", b"@SUM(", b"+1", b"-1",
     b"[bold]", b"[/]", b"\xe2\x80\xae", b"\xe2\x80\x8b", b"\xc2\x9b", b"\xef\xbc\x9d", b'"', b"'", b",", b"</script>",
+    b"<b>", b"</td>", b"<!--", b"&#60;", b" onclick=",
     b"\xf0\x9f\x92\xa9", b"\xcc\x81", b"\xe3\x85\xa4",
 )  # fmt: skip
 _PLACES = 6
@@ -61,6 +65,7 @@ def try_one(data: bytes) -> None:
         _check_plain(stream.getvalue())
     _check_csv(report_csv(report))
     json.loads(report_json(report))
+    _check_html(report, texts)
     _check_mail(texts)
 
 
@@ -92,6 +97,20 @@ def _check_csv(text: str) -> None:
             _check_plain(cell)
 
 
+def _check_html(report: PassReport, texts: list[str]) -> None:
+    page = html_page("".join(html_report(report)))
+    if page.elements != _elements(tuple(map(bool, texts))):
+        raise AssertionError("a text made or changed an element")
+    _check_plain("".join(page.texts))
+
+
+@cache
+def _elements(are_there: tuple[bool, ...]) -> list[Element]:
+    """Return what a page consists of that has a harmless text, or none, in each place."""
+    report = _report(["harmless" if is_there else "" for is_there in are_there])
+    return html_page("".join(html_report(report))).elements
+
+
 def _check_mail(texts: list[str]) -> None:
     notice = Notice(kind=NoticeKind.ALERT, code="x", server=texts[4], name=DomainName("moved.example"), text=texts[3])
     bulletin = bulletin_of(Issue(host=texts[5], at=NOW, notices=(notice,)), display=lambda _: texts[0])
@@ -109,6 +128,7 @@ def seeds() -> Iterator[bytes]:
         "b\u00fccher.example\x1fMX aspmx.l.google.com", "\x1b[31mred\x1b[0m", "=1+1\x1f=1+1\x1f=1+1",
         "a\r\nBcc: x@y.example",
         "\u202egpj.exe", "[bold]x[/bold]", "\x1f".join(["\x9b2J"] * 6), "x" * 1_000, " \t=cmd()", "\u3164",
+        "</td></title><script src=//x.example>", "'\" onclick=x <!-- ]]> {{ 7 * 7 }} &lt;",
     ):  # fmt: skip
         yield text.encode()
     yield b"\xff\xfe\x80"
