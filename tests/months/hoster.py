@@ -24,9 +24,11 @@ from mailswitch.service.reconcile import PassRequest, Reviewed, dry_run, once
 from mailswitch.service.setup import ManagedServer, Setup
 from tests.months.dying import call_and_die
 from tests.months.oracle import Command, Oracle, Violation
+from tests.months.panel import Panel
 from tests.months.ports import Calls, CountedPlace, Killed, QuickPlace, counted
+from tests.months.public_dns import View
 from tests.months.story import BACKUP_STEPS, EPILOGUE_DAYS, STEPS_A_DAY, Act, Event, Story
-from tests.months.world import AWAY, PROVIDERS, Panel, Server, View, World
+from tests.months.world import AWAY, PROVIDERS, Server, World
 from tests.support.ports import FakeZones
 
 __all__ = ["Life", "Result", "live"]

@@ -1,39 +1,21 @@
-"""The truth: two servers with their panels, customers with their mail, public DNS and who sees it how."""
+"""The truth: two servers, customers with their mail, and what is wrong with whom just now."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Network
 
-from mailswitch.core.domain import HostedDomain, Inventory, Platform, ServerAddress, Switch, SwitchTarget
-from mailswitch.core.errors import ApplyError, InventoryError
+from mailswitch.core.domain import HostedDomain, Switch
 from mailswitch.core.evidence import Deliveries, Evidence, MailLog
-from mailswitch.core.mx import (
-    MX,
-    Addresses,
-    HostAnswer,
-    Indeterminate,
-    MXAnswer,
-    NoMX,
-    NoSuchDomain,
-    NoSuchHost,
-    NullMX,
-    Observation,
-    Published,
-    Vantage,
-    VantageCount,
-    address,
-)
-from mailswitch.core.names import DomainName, NamePattern
+from mailswitch.core.names import NamePattern
 from mailswitch.core.providers import KnownExchange, ProviderKind, ProviderTable
 from tests.months.story import VANTAGES, Act, Event, Hosted, Place, Story
 from tests.support.builders import NOW, a_domain
 
-__all__ = ["AWAY", "LIVING", "PROVIDERS", "ROUTED_HERE", "Customer", "Panel", "Server", "View", "World"]
+__all__ = ["ADDRESSES", "AWAY", "LIVING", "PROVIDERS", "ROUTED_HERE", "Customer", "Server", "World"]
 
 AWAY = frozenset({Place.MOVED, Place.SMALL, Place.SISTER})
 """Nobody's mail is here: only these may be turned off."""
@@ -50,14 +32,9 @@ PROVIDERS = ProviderTable(
         ("*.parking.example", ProviderKind.PARKING, "Parking"),
     )
 )
-_ADDRESSES = {"web01": "203.0.113.10", "web02": "203.0.113.20"}
-_MAIL_HOSTS = {server: f"mail.{server}.hoster.example" for server in _ADDRESSES}
-_OTHER = {"web01": "web02", "web02": "web01"}
-_FOREIGN = "198.51.100.26"
-_SOURCES: Mapping[Place, IPv4Network] = {
-    Place.SCRUBBED: IPv4Network("192.0.2.0/24"),
-    Place.GATEWAY: IPv4Network("198.51.100.0/24"),
-}
+ADDRESSES = {"web01": "203.0.113.10", "web02": "203.0.113.20"}
+_ANYBODY = IPv4Network("192.0.2.0/24")
+_SOURCES: Mapping[Place, IPv4Network] = {Place.GATEWAY: IPv4Network("198.51.100.0/24")}
 
 
 @dataclass
@@ -107,7 +84,7 @@ class World:
         self.at = NOW
         self.elapsed = timedelta(0)
         """By the machine's clock, its jumps forward included and its jumps backward not."""
-        self.servers = {name: Server(name) for name in _ADDRESSES}
+        self.servers = {name: Server(name) for name in ADDRESSES}
         self.customers: dict[str, Customer] = {}
         self.lie: tuple[str, str, str, int] | None = None
         """Which vantage lies, what, about whom, and until which step; never two at a time."""
@@ -164,10 +141,8 @@ class World:
     def _deliver(self, customer: Customer) -> None:
         if customer.place in AWAY or customer.place not in LIVING:
             return
-        network = _SOURCES.get(customer.place) or ip_network("192.0.2.0/24")
-        assert isinstance(network, IPv4Network)
-        day = self.at.date()
-        customer.log.append(Deliveries(day=day, network=network, messages=3, last=self.at))
+        network = _SOURCES.get(customer.place, _ANYBODY)
+        customer.log.append(Deliveries(day=self.at.date(), network=network, messages=3, last=self.at))
         del customer.log[:-40]
 
     def move(self, name: str, place: Place) -> None:
@@ -234,211 +209,3 @@ class World:
         """Return what the mail log shows."""
         customer = self.customers[domain.name.text]
         return MailLog(covers=timedelta(days=10), outside=tuple(customer.log))
-
-
-# ---- The panel
-
-
-class Panel:
-    """One open connection to a server's panel; ``turned`` is told of each write before it is tried."""
-
-    kind = "xml-api"
-
-    def __init__(self, world: World, server: Server, turned: Callable[[str, Switch], Callable[[], None]]) -> None:
-        self.server = server.name
-        self._world, self._server, self._turned = world, server, turned
-        if "down" in server.trouble:
-            world.met["panel down"] += 1
-            raise InventoryError(f"{server.name}: no connection", code="unreachable")
-        for name in [name for name in server.late if name in server.domains]:
-            server.set(name, server.late.pop(name))
-
-    def inventory(self) -> Inventory:
-        trouble = self._server.trouble
-        if "cut off" in trouble:
-            self._world.met["inventory cut off"] += 1
-            raise InventoryError(f"{self.server}: the reply ends early", code="cut-off")
-        domains = [self._server.domains[name] for name in sorted(self._server.domains)]
-        oddities: tuple[str, ...] = ()
-        if "short of names" in trouble:
-            self._world.met["inventory short of names"] += 1
-            kept = {one.name for one in domains[::2]}
-            # What lists a domain lists its aliases: nobody can know one that a panel keeps to itself.
-            domains = [one for one in domains if one.name in kept or one.parent in kept]
-            oddities = ("half of the reply could not be read",)
-        if "unclear" in trouble:
-            self._world.met["switches unclear"] += 1
-            domains = [replace(one, switch=Switch.UNKNOWN) if at % 3 == 0 else one for at, one in enumerate(domains)]
-        return Inventory(
-            server=self.server,
-            panel=self.kind,
-            version="18.0.61",
-            platform=Platform.LINUX,
-            host_name=DomainName(f"{self.server}.hoster.example"),
-            addresses=(ServerAddress(address=address(_ADDRESSES[self.server])),),
-            domains=tuple(domains),
-            oddities=oddities,
-        )
-
-    def read_switch(self, target: SwitchTarget) -> Switch:
-        name = target.name.text
-        if name in self._server.unreadable:
-            self._world.met["switch unreadable"] += 1
-            raise InventoryError(f"{self.server}: {name} could not be read", code="unreachable")
-        found = self._server.domains.get(name)
-        if found is None or found.panel_id != target.panel_id:
-            raise InventoryError(f"{self.server}: {name} is not there", code="gone")
-        if name in self._server.late:
-            self._server.set(name, self._server.late.pop(name))
-        return found.switch
-
-    def turn(self, target: SwitchTarget, to: Switch) -> None:
-        name = target.name.text
-        applied = self._turned(name, to)
-        whim = self._server.whims.pop(0) if self._server.whims else ""
-        if whim:
-            self._world.met[f"write {whim}"] += 1
-            self._world.write_faults += 1
-        if whim in {"", "reply lost", "unreadable", "late"}:
-            applied()
-        if whim == "late":
-            self._server.late[name] = to
-        elif whim in {"", "reply lost", "unreadable"}:
-            self._server.set(name, to)
-        if whim == "unreadable":
-            self._server.unreadable.add(name)
-        if whim in {"reply lost", "lost", "late"}:
-            raise ApplyError(f"{self.server}: no reply about {name}", code="reply-lost")
-        if whim == "refused":
-            raise ApplyError(f"{self.server}: refused to turn {name}", code="refused")
-
-    def close(self) -> None:
-        """There is nothing to give back."""
-
-
-# ---- Public DNS
-
-_HOSTS: dict[str, HostAnswer] = {
-    **{host: Addresses(addresses=frozenset({address(_ADDRESSES[one])})) for one, host in _MAIL_HOSTS.items()},
-    "mial.hoster.example": NoSuchHost(),
-}
-_ELSEWHERE: HostAnswer = Addresses(addresses=frozenset({address(_FOREIGN)}))
-
-
-def _mx(ttl: timedelta, *exchanges: tuple[int, str]) -> Published:
-    return Published(records=frozenset(MX(preference=at, exchange=DomainName(name)) for at, name in exchanges), ttl=ttl)
-
-
-def _answer(place: Place, server: str, ttl: timedelta) -> MXAnswer:
-    ours, google = _MAIL_HOSTS[server], "aspmx.l.google.com"
-    exchanges: dict[Place, tuple[tuple[int, str], ...]] = {
-        Place.HERE: ((10, ours),),
-        Place.SPLIT: ((10, ours), (10, google)),
-        Place.BACKUP: ((10, google), (20, ours)),
-        Place.GATEWAY: ((10, "in.filter.example"),),
-        Place.SCRUBBED: ((10, "mx.scrub.example"),),
-        Place.PREPARING: ((10, google),),
-        Place.TYPO: ((10, "mial.hoster.example"),),
-        Place.WRONG_HOST: ((10, "mail.hostre.example"),),
-        Place.MOVED: ((10, google),),
-        Place.SMALL: ((10, "mx.small.example"),),
-        Place.SISTER: ((10, _MAIL_HOSTS[_OTHER[server]]),),
-        Place.PARKED: ((10, "mx.parking.example"),),
-        Place.FORWARDED: ((10, "mx.forward.example"),),
-    }
-    match place:
-        case Place.IMPLICIT:
-            return NoMX(ttl=ttl)
-        case Place.EXPIRED:
-            return NoSuchDomain(ttl=ttl)
-        case Place.NO_MAIL:
-            return NullMX(ttl=ttl)
-        case _:
-            return _mx(ttl, *exchanges[place])
-
-
-class View:
-    """Public DNS through three vantages of three operators."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.vantages = tuple(Vantage(name=name, operator=f"operator {name}") for name in VANTAGES)
-        self._asked = dict.fromkeys(VANTAGES, 0)
-        self._failed = dict.fromkeys(VANTAGES, 0)
-
-    @contextmanager
-    def sweep(
-        self, *, rotation: int, progress: Callable[[int], None] | None = None, is_kept: bool = False
-    ) -> Iterator[View]:
-        del progress, is_kept
-        self._rotation = rotation
-        self._asked, self._failed = dict.fromkeys(VANTAGES, 0), dict.fromkeys(VANTAGES, 0)
-        yield self
-
-    def first_opinions(
-        self, names: Iterable[DomainName], *, remembered: Collection[DomainName] = frozenset()
-    ) -> Mapping[DomainName, Observation]:
-        del remembered
-        return {
-            name: self._observation(self.vantages[(self._rotation + at) % len(self.vantages)], name)
-            for at, name in enumerate(names)
-        }
-
-    def all_opinions(self, names: Iterable[DomainName]) -> Mapping[DomainName, tuple[Observation, ...]]:
-        return {name: tuple(self._observation(vantage, name) for vantage in self.vantages) for name in names}
-
-    def host_answers(self, names: Iterable[DomainName]) -> Mapping[DomainName, tuple[HostAnswer, ...]]:
-        return {name: tuple(_HOSTS.get(name.text, _ELSEWHERE) for _ in self.vantages) for name in names}
-
-    def counts(self) -> tuple[VantageCount, ...]:
-        return tuple(
-            VantageCount(vantage=one, queries=self._asked[one.name], failures=self._failed[one.name])
-            for one in self.vantages
-        )
-
-    def unmatched(self) -> int | None:
-        return None
-
-    def _observation(self, vantage: Vantage, name: DomainName) -> Observation:
-        world = self._world
-        customer = world.customers[name.text]
-        self._asked[vantage.name] += 1
-        how = world.silences.get(vantage.name, ("", 0))[0]
-        mx: MXAnswer
-        hosts: tuple[tuple[DomainName, HostAnswer], ...] = ()
-        if how == "dead" or (how == "rate-limited" and self._asked[vantage.name] % 3):
-            world.met[f"vantage {how}"] += 1
-            self._failed[vantage.name] += 1
-            mx = Indeterminate("no answer")
-        else:
-            mx, hosts = self._said(vantage, customer)
-        return Observation(name=name, vantage=vantage, at=world.at, mx=mx, hosts=hosts)
-
-    def _said(self, vantage: Vantage, customer: Customer) -> tuple[MXAnswer, tuple[tuple[DomainName, HostAnswer], ...]]:
-        lie = self._world.lie
-        place, hosts = customer.place, _HOSTS
-        is_lying = lie is not None and lie[0] == vantage.name and lie[2] in {"all", customer.name}
-        if is_lying and lie is not None:
-            self._world.met[f"vantage lies: {lie[1]}"] += 1
-            match lie[1]:
-                case "moved":
-                    place = Place.MOVED
-                case "here" if place is not Place.PREPARING:  # a name seen here is no longer arriving, by design
-                    place = Place.HERE
-                case "nothing":
-                    place = Place.EXPIRED
-                case "stale":
-                    place = self._world.stale.get(customer.name, place)
-                case "address":
-                    hosts = {}
-        ttl = timedelta(hours=customer.hosted.ttl_hours)
-        answer = _answer(place, customer.hosted.server, ttl)
-        match answer:
-            case Published(records=records):
-                asked = [record.exchange for record in records]
-                return answer, tuple((host, hosts.get(host.text, _ELSEWHERE)) for host in asked)
-            case NoMX():
-                ours = hosts.get(_MAIL_HOSTS[customer.hosted.server], _ELSEWHERE)
-                return answer, ((DomainName(customer.name), ours),)
-            case _:
-                return answer, ()
