@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mailswitch.core.domain import target_of
 from mailswitch.core.errors import InventoryError
@@ -13,12 +13,15 @@ from mailswitch.core.ledger import Actor, Change
 from mailswitch.core.plan import Plan
 from mailswitch.core.reports import DomainOutcome, DomainReport, ServerReport, planned_change
 from mailswitch.core.table import Verdict
+from mailswitch.core.words import duration
 from mailswitch.service.apply import perform
 from mailswitch.service.ports import Ledger, Panel
 
 __all__ = ["Orders", "carry_out", "evidence_of"]
 
 _FAILURES_IN_A_ROW = 3
+_LONGEST_PASS = timedelta(hours=6)
+"""After that mail may have come back unseen, so nothing more is turned off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,8 @@ class Orders:
     run_id: str
     by: str
     plan: Plan
+    began: datetime
+    """When the pass did, before it looked."""
     is_reviewed: bool
     """The plan was reviewed: what it has on review is applied too, and no limit stands in front of it."""
     is_stopping: Callable[[], bool] = bool
@@ -153,8 +158,11 @@ class _Applying:
             return _refused(entry, "all changes were paused meanwhile")
         at = self.now()
         live = [pin for pin in self.ledger.pins() if pin.until is None or pin.until > at]
-        is_off = entry.decision.verdict is not Verdict.TURN_ON
-        if is_off and any(pin.pattern.matches(entry.domain.name) for pin in live):
+        if entry.decision.verdict is Verdict.TURN_ON:
+            return None
+        if (lasting := at - self.orders.began) > _LONGEST_PASS:
+            return _refused(entry, f"not tried: the pass began {duration(lasting)} ago; the next one looks again first")
+        if any(pin.pattern.matches(entry.domain.name) for pin in live):
             return _refused(entry, "it was pinned meanwhile")
         return None
 

@@ -141,6 +141,7 @@ def _carried_out(
         run_id=report.run_id,
         by=request.by,
         plan=report.plan,
+        began=report.started,
         is_reviewed=request.reviewed is not None,
         is_stopping=request.is_stopping,
     )
@@ -176,7 +177,7 @@ def _judged(
     setup: Setup, request: PassRequest, reader: LedgerReader, ledger: Ledger | None, stack: ExitStack
 ) -> tuple[PassReport, list[_Server]]:
     started = setup.now()
-    judged, seen = _servers(setup, request, reader, ledger, stack, now=started)
+    judged, seen = _servers(setup, request, reader, ledger, stack)
     reports = tuple(one.report for one in judged)
     alerts = (alert for one in judged if one.judgement is not None for alert in one.judgement.alerts)
     report = PassReport(
@@ -197,11 +198,12 @@ def _judged(
 
 
 def _servers(
-    setup: Setup, request: PassRequest, reader: LedgerReader, ledger: Ledger | None, stack: ExitStack, *, now: datetime
+    setup: Setup, request: PassRequest, reader: LedgerReader, ledger: Ledger | None, stack: ExitStack
 ) -> tuple[list[_Server], Sighted | None]:
     """Look at each server and judge it, one that fails is there with its error; and tell what one of them saw."""
     chosen = [one for one in setup.servers if not request.scope.servers or one.name in request.scope.servers]
     read = read_inventories(chosen, stack, at_once=setup.most_panels_at_once)
+    now = setup.now()  # a panel may take long, and nothing was seen of public DNS before it has answered
     _stop_if_asked(request)
     answered = {
         one.name: Answered(server=one, panel=found[0], inventory=found[1], histories=reader.histories(one.name))
@@ -220,8 +222,7 @@ def _servers(
     _stop_if_asked(request)
     judged = []
     for one in chosen:
-        failure = read[one.name]
-        if isinstance(failure, ServerError):
+        if isinstance(failure := read[one.name], ServerError):
             judged.append(_Server(panel=None, judgement=None, report=_failed(one, failure)))
         else:
             judged.append(

@@ -16,7 +16,7 @@ from mailswitch.core.policy import Route
 from mailswitch.service.apply import perform
 from mailswitch.service.ports import Ledger
 from tests.support.builders import NOW, a_change
-from tests.support.ports import HERE, FakePanel, Scene, Whim, entries_of, outcomes_of, stands_for
+from tests.support.ports import HERE, HOUR, FakePanel, Scene, Whim, entries_of, outcomes_of, stands_for
 
 MANY = tuple(f"d{number}.example" for number in range(6))
 
@@ -286,6 +286,26 @@ def test_a_pause_in_the_middle_ends_the_applying_without_asking_for_each_name(tm
 
     assert list(outcomes_of(report).values()) == ["refused"] * 3
     assert [call for call in scene.plesk.calls if call[0] == "read"] == [("read", MANY[0])]
+
+
+def test_a_pass_that_lasts_for_many_hours_turns_nothing_off_any_more(tmp_path: Path) -> None:
+    """A slow panel: meanwhile mail may have come back."""
+    scene = Scene(tmp_path, *MANY[:2])
+    scene.plesk.on_write = lambda *_: scene.clock.move(7 * HOUR)
+
+    report = scene.once()
+
+    assert list(outcomes_of(report).values()) == ["done", "refused"]
+    assert "the pass began 7 h ago" in (entries_of(report)[MANY[1]].error or "")
+    assert scene.plesk.writes == [(MANY[0], "off")]
+
+
+def test_however_long_a_pass_lasts_mail_that_is_refused_is_turned_on(scene: Scene) -> None:
+    scene.once()
+    scene.comes_back("moved.example")
+    scene.plesk.between["moved.example"] = lambda: scene.clock.move(7 * HOUR)
+
+    assert outcomes_of(scene.once()) == {"moved.example": "done"}
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,12 @@ def test_a_known_provider_is_turned_off_after_24_hours_of_hourly_passes(patient:
     assert hours_until_off(patient, at_most=30) == 24
 
 
+def test_the_hours_that_a_slow_panel_took_before_the_first_look_confirm_nothing(patient: Scene) -> None:
+    patient.plesk.meanwhile = lambda: patient.clock.move(10 * HOUR)
+
+    assert hours_until_off(patient, at_most=30) == 10 + 24
+
+
 def test_an_unknown_provider_takes_72_hours(patient: Scene) -> None:
     patient.view.publish(mx("mx.unknown.example"), MOVED)
 

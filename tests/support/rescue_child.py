@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 from mailswitch.core.mailboxes import Content, Examined
@@ -57,6 +58,7 @@ def main() -> None:
     """Send, and say what came of it."""
     folder, port, log, stage = sys.argv[1:]
     desk = Desk(Path(folder), int(port), Path(log))
+    desk.scene.clock.move(timedelta(minutes=1))  # no process looks before the one that came before it
     desk.outbox = Dying(desk.outbox, stage)
     result = desk.send(batch=3)
     counts = sorted((str(outcome), number) for outcome, number in result.counts.items())
