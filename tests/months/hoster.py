@@ -174,6 +174,9 @@ class Life:
         for event in events:
             self._administer(event)
         self._sweep()
+        for event in self.world.moving:
+            self.world.happen(replace(event, act=Act.MOVE))
+        self.world.moving = []
         self.oracle.stepped()
 
     def _arm(self, event: Event) -> None:
@@ -227,6 +230,9 @@ class Life:
                 self.world.met["ledger full"] += 1
             self.oracle.stepped()
             return "failed"
+        finally:
+            if what != "hand":
+                self.oracle.looked()
         self.oracle.stepped()
         return "done"
 
@@ -284,7 +290,7 @@ class Life:
             if self.oracle.is_in_doubt:
                 self._put_right(ledger)
             ledger.set_pause(None)
-        self.oracle.is_paused = self.oracle.is_in_doubt = False
+        self.oracle.resumed()
 
     def _put_right(self, ledger: Ledger) -> None:
         """Tell a restored ledger what it missed of what persons want, as docs/operations.md says."""

@@ -36,6 +36,7 @@ _PLAIN = ROUTED_HERE | AWAY
 """From anywhere else mail may still come for days, and a move is held while it does."""
 _KNOWN_WINDOW = _DAY
 _UNKNOWN_WINDOW = timedelta(hours=72)
+_LONGEST_LOOK = timedelta(hours=6)
 _LONGEST_PREPARATION = timedelta(days=14)
 
 
@@ -109,7 +110,8 @@ class Oracle:
 
     def __post_init__(self) -> None:
         self._owners = {name: _Owner() for name in self.world.customers}
-        self._lived_here: dict[str, timedelta] = {}
+        self._away_since: dict[str, timedelta] = {}
+        """When a name was first seen elsewhere since it was last seen here."""
         self._waiting: list[_Write] = []
         self._closed: set[int] = set()
         self._open: dict[int, Change] = {}
@@ -176,13 +178,13 @@ class Oracle:
         is_reviewed = self.command.what == "reviewed"
         at, stepped = self.approved.get(name, (-1, self.world.at))
         is_approved = at >= 0 and self.world.at - stepped <= timedelta(days=30)
-        if customer.place not in AWAY and not self._is_long_prepared(customer):
+        if customer.place not in AWAY and not self._is_long_prepared(customer) and not self._is_news(customer):
             self.wrong("a", name, f"turned off while its mail is {customer.place}")
         elif not (is_reviewed or is_approved or customer.hosted.is_never_local):
             window = _KNOWN_WINDOW if customer.place is Place.MOVED else _UNKNOWN_WINDOW
-            lived = self._lived_here.get(name)
-            if lived is not None and self.world.elapsed - lived < window:
-                self.wrong("a", name, f"turned off {self.world.elapsed - lived} after its mail was seen to live here")
+            waited = self.world.elapsed - self._away_since.get(name, self.world.looked_at)
+            if waited < window:
+                self.wrong("a", name, f"turned off {waited} after it was first seen elsewhere")
         if self.is_in_doubt:
             self.wrong("d", name, "turned off by a ledger restored from an old backup")
         for alias in self._aliases(name):
@@ -206,6 +208,11 @@ class Oracle:
         is_on_purpose = is_reviewed or at > owner.against_since
         if owner.is_against_us and not is_on_purpose and not customer.hosted.is_never_local:
             self.wrong("d", name, "turned off again though somebody turned it on and it was never here since")
+
+    def _is_news(self, customer: Customer) -> bool:
+        """Whether a customer came back after public DNS was asked for this pass, which is not long ago."""
+        ago = self.world.elapsed - self.world.looked_at
+        return customer.moved_at > self.world.looked_at and ago <= _LONGEST_LOOK
 
     def _is_long_prepared(self, customer: Customer) -> bool:
         """Whether a move in takes longer than any customer's does: by the machine's clock, which may have jumped."""
@@ -280,7 +287,19 @@ class Oracle:
             is_known = owner.is_ours is (claims.get(name, Claim.NONE) is Claim.OURS)
             owner.is_unclear = owner.is_unclear or not is_known or name in half_known
 
+    def resumed(self) -> None:
+        """Note that all goes on; a ledger that was in doubt confirms everything anew."""
+        if self.is_in_doubt:
+            self._away_since.clear()
+        self.is_paused = self.is_in_doubt = False
+
     # ---- after each step
+
+    def looked(self) -> None:
+        """Note what a pass may have seen and recorded, however it ends."""
+        for name, seen in self.world.sight.items():
+            if seen not in _SEEN_LIVING:
+                self._away_since.setdefault(name, self.world.looked_at)
 
     def passed(self, servers: Iterable[str], *, is_calm: bool) -> None:
         """Judge a pass that ended, with the servers whose panels answered in it."""
@@ -290,12 +309,13 @@ class Oracle:
             if customer.hosted.server not in answering or name not in domains:
                 continue
             owner.is_unnoticed = False
-            if customer.place in ROUTED_HERE and domains[name].switch is Switch.ON and is_calm:
-                owner.is_against_us = owner.is_unclear = False
+            seen = self.world.sight[name]
+            if seen in ROUTED_HERE and domains[name].switch is Switch.ON:
+                owner.is_against_us = False
+                owner.is_unclear = owner.is_unclear and not is_calm
             # To DNS a filter nobody knows looks like elsewhere, so leaving it is no news (docs/reliability.md).
-            is_seen = customer.place in _SEEN_LIVING and self.world.has_truthful_vantage
-            if is_seen:
-                self._lived_here[name] = self.world.elapsed
+            if seen in _SEEN_LIVING and self.world.was_told_true:
+                self._away_since.pop(name, None)
             self._judge_wait(customer, is_calm=is_calm)
         if is_calm:
             self._look()

@@ -44,6 +44,7 @@ class Panel:
         if "unclear" in trouble:
             self._world.met["switches unclear"] += 1
             domains = [replace(one, switch=Switch.UNKNOWN) if at % 3 == 0 else one for at, one in enumerate(domains)]
+        self._world.dawdle(self._server, "slow to list")
         return Inventory(
             server=self.server,
             panel=self.kind,
@@ -70,6 +71,7 @@ class Panel:
     def turn(self, target: SwitchTarget, to: Switch) -> None:
         name = target.name.text
         applied = self._turned(name, to)
+        self._world.dawdle(self._server, "slow to turn")
         whim = self._server.whims.pop(0) if self._server.whims else ""
         if whim:
             self._world.met[f"write {whim}"] += 1

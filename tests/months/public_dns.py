@@ -108,6 +108,7 @@ class View:
     ) -> Iterator[View]:
         del progress, is_kept
         self._rotation = rotation
+        self._world.look()
         self._asked, self._failed = dict.fromkeys(VANTAGES, 0), dict.fromkeys(VANTAGES, 0)
         yield self
 

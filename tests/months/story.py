@@ -81,6 +81,7 @@ class Act(StrEnum):
     RACE_PIN = "pinned while a pass looks"
     RACE_PAUSE = "paused while a pass looks"
     RACE_TOGGLE = "switched at the panel while a pass looks"
+    RACE_MOVE = "customer's mail, while a slow panel answers, is now"
     BESIDE = "another pass started beside"
     SYNC = "plan sync turns everything on"
     # Faults
@@ -303,6 +304,8 @@ def _word(chance: Random, act: Act) -> str:
 
 _LIES = ("moved", "here", "nothing", "stale", "address")
 _PANELS = ("down", "cut off", "short of names", "unclear")
+_SLOW_PANELS = ("slow to list", "slow to turn")
+_SLOW_HOURS = (1, 2, 5, 9, 30)
 _BACK = ("restarted", "dead-till-next")
 _LEDGER_WRITES = ("begin_run", "record_pass", "intend", "intend", "settle", "settle", "finish_run")
 _INSTRUCTIONS = 400
@@ -311,8 +314,19 @@ _PORTS = ("intend", "turn", "read_switch", "settle")
 _WRITES = ("reply lost", "lost", "late", "not applied", "refused", "unreadable")
 
 
+def _panel(chance: Random, names: list[str], at: int) -> Iterator[Event]:
+    """Let something be wrong with a panel; while a slow one answers, customers go on moving."""
+    server, what = chance.choice(_SERVERS), chance.choice((*_PANELS, *_SLOW_PANELS))
+    hours = chance.choice(_SLOW_HOURS) if what in _SLOW_PANELS else 0
+    lasts = chance.randint(4, 12) if what == "slow to turn" else chance.randint(1, 4)
+    yield Event(step=at, act=Act.PANEL, subject=server, what=what, number=hours, lasts=lasts)
+    for name in chance.sample(names, min(len(names), chance.randint(0, 3))) if hours else ():
+        place = chance.choice((*_AWAY, *_LIVING))
+        yield Event(step=at, act=Act.RACE_MOVE, subject=name, what=place.name)
+
+
 def _faults(chance: Random, names: list[str], steps: int) -> Iterator[Event]:
-    acts = {Act.LIE: 5, Act.SILENCE: 3, Act.PANEL: 3, Act.WRITE: 10, Act.KILL: 12, Act.FULL: 2, Act.CLOCK: 1}
+    acts = {Act.LIE: 5, Act.SILENCE: 3, Act.PANEL: 4, Act.WRITE: 10, Act.KILL: 12, Act.FULL: 2, Act.CLOCK: 1}
     for _ in range(chance.randint(0, steps)):
         act = chance.choices(list(acts), list(acts.values()))[0]
         at = chance.randrange(steps)
@@ -331,8 +345,7 @@ def _faults(chance: Random, names: list[str], steps: int) -> Iterator[Event]:
                 lasts = chance.randint(1, 4 if which == "all" else _LONGEST)
                 yield Event(step=at, act=act, subject=which, what=what, lasts=lasts)
             case Act.PANEL:
-                server, what = chance.choice(_SERVERS), chance.choice(_PANELS)
-                yield Event(step=at, act=act, subject=server, what=what, lasts=chance.randint(1, 4))
+                yield from _panel(chance, names, at)
             case Act.WRITE:
                 yield Event(
                     step=at,

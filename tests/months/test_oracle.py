@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,20 +16,21 @@ from mailswitch.core.guards import GUARDS
 from mailswitch.core.ledger import Claim, Guard, Outcome
 from mailswitch.core.policy import Confirmation, Mode, UnknownProvider
 from mailswitch.ledger.marker import MarkerFile
-from mailswitch.service import apply, reconcile
+from mailswitch.service import apply, carry_out, reconcile
 from mailswitch.service.setup import Setup
-from tests.months.hoster import live
+from tests.months.hoster import Variant, live
 from tests.months.run import minimal
 from tests.months.story import Act, Event, Hosted, Place, Story
 
 Patch = pytest.MonkeyPatch
 
 
-def a_story(*events: Event, place: Place = Place.MOVED) -> Story:
-    """Eight days of one name that moved long ago, and one whose mail is here."""
+def a_story(*events: Event, place: Place = Place.MOVED, also: str = "") -> Story:
+    """Eight days of one name that moved long ago, or ``also`` of another, and one whose mail is here."""
     names = tuple(
         Hosted(name=name, server="web01", place=where, ttl_hours=1)
-        for name, where in (("moved.example", place), ("here.example", Place.HERE))
+        for name, where in (("moved.example", place), (also, Place.MOVED), ("here.example", Place.HERE))
+        if name
     )
     return Story(
         seed=1, days=8, mode=Mode.ENFORCE, unknown_provider=UnknownProvider.EVIDENCE, names=names, events=events
@@ -37,7 +38,8 @@ def a_story(*events: Event, place: Place = Place.MOVED) -> Story:
 
 
 def an_event(step: int, act: Act, what: str = "", *, number: int = 0, lasts: int = 1) -> Event:
-    return Event(step=step, act=act, subject="moved.example", what=what, number=number, lasts=lasts)
+    subject = "web01" if act is Act.PANEL else "moved.example"
+    return Event(step=step, act=act, subject=subject, what=what, number=number, lasts=lasts)
 
 
 LEAVING = a_story(an_event(3, Act.MOVE, "MOVED"), place=Place.HERE)
@@ -45,6 +47,12 @@ SUSPENDED = a_story(an_event(0, Act.SUSPEND, lasts=12))
 KILLED = a_story(an_event(2, Act.KILL, "after intend restarted", number=1))
 BY_HAND = a_story(an_event(1, Act.HAND, "off"), an_event(3, Act.MOVE, "HERE"))
 BACK = a_story(an_event(10, Act.MOVE, "HERE"))
+SLOW_TO_LIST = a_story(
+    an_event(4, Act.PANEL, "slow to list", number=30), an_event(4, Act.RACE_MOVE, "MOVED"), place=Place.HERE
+)
+SLOW_TO_TURN = a_story(
+    an_event(0, Act.PANEL, "slow to turn", number=9, lasts=20), an_event(4, Act.RACE_MOVE, "HERE"), also="early.example"
+)
 RESTORED = a_story(
     an_event(9, Act.TOGGLE),
     an_event(10, Act.TOGGLE),
@@ -57,6 +65,17 @@ def without_confirmation(setup: Setup) -> Setup:
     hasty = Confirmation(sightings=1, window=timedelta(0), unknown_provider_window=timedelta(0))
     servers = tuple(replace(one, policy=replace(one.policy, confirm=hasty)) for one in setup.servers)
     return replace(setup, servers=servers)
+
+
+def dating_what_it_saw_back(setup: Setup) -> Setup:
+    """As if public DNS had been asked when the pass began, and not when its panels had answered."""
+    read: list[datetime] = []
+
+    def now() -> datetime:
+        read.append(setup.now())
+        return read[0] if len(read) == 2 else read[-1]
+
+    return replace(setup, now=now)
 
 
 def without_suspended(patch: Patch) -> None:
@@ -93,17 +112,24 @@ def never_settling(patch: Patch) -> None:
     patch.setattr(reconcile, "settle", lambda *_: None)
 
 
+def never_minding_how_long_a_pass_lasts(patch: Patch) -> None:
+    patch.setattr(carry_out, "_LONGEST_PASS", timedelta(days=1000))
+
+
 def trusting_any_ledger(patch: Patch) -> None:
     patch.setattr(MarkerFile, "doubt", lambda *_: None)
 
 
-@pytest.mark.parametrize("story", [LEAVING, SUSPENDED, KILLED, BY_HAND, BACK, RESTORED])
+@pytest.mark.parametrize("story", [LEAVING, SUSPENDED, KILLED, BY_HAND, BACK, RESTORED, SLOW_TO_LIST, SLOW_TO_TURN])
 def test_the_program_as_it_is_passes_these_stories(story: Story, tmp_path: Path) -> None:
     assert live(story, tmp_path).violations == []
 
 
-def test_a_program_that_does_not_wait_is_caught(tmp_path: Path) -> None:
-    (found,) = live(LEAVING, tmp_path, without_confirmation).violations
+@pytest.mark.parametrize(
+    ("variant", "story"), [(without_confirmation, LEAVING), (dating_what_it_saw_back, SLOW_TO_LIST)]
+)
+def test_a_program_that_does_not_wait_is_caught(variant: Variant, story: Story, tmp_path: Path) -> None:
+    (found,) = live(story, tmp_path, variant).violations
 
     assert (found.invariant, found.name) == ("a", "moved.example")
 
@@ -111,6 +137,7 @@ def test_a_program_that_does_not_wait_is_caught(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("broken", "story", "invariant"),
     [
+        (never_minding_how_long_a_pass_lasts, SLOW_TO_TURN, "a"),
         (without_suspended, SUSPENDED, "b"),
         (forgetting_outcomes, a_story(), "c"),
         (writing_before_the_intent, a_story(), "c"),

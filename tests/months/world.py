@@ -33,6 +33,7 @@ PROVIDERS = ProviderTable(
     )
 )
 ADDRESSES = {"web01": "203.0.113.10", "web02": "203.0.113.20"}
+_HOUR, _GAP = timedelta(hours=1), timedelta(hours=6)
 _ANYBODY = IPv4Network("192.0.2.0/24")
 _SOURCES: Mapping[Place, IPv4Network] = {Place.GATEWAY: IPv4Network("198.51.100.0/24")}
 
@@ -45,6 +46,8 @@ class Customer:
     place: Place
     since: int = 0
     """The step since which mail is where it is."""
+    moved_at: timedelta = timedelta(0)
+    """The same by `World.elapsed`."""
     was: Place = Place.MOVED
     """Where it was before."""
     before_typo: tuple[Place, int] | None = None
@@ -67,6 +70,8 @@ class Server:
         """What is wrong with the panel, and until which step."""
         self.whims: list[str] = []
         """What it does with its next writes, whenever they come."""
+        self.slow_hours = 0
+        """How long a slow panel takes for each call."""
         self.late: dict[str, Switch] = {}
         """Writes that take effect once they have been looked for."""
         self.unreadable: set[str] = set()
@@ -91,6 +96,14 @@ class World:
         self.stale: dict[str, Place] = {}
         self.silences: dict[str, tuple[str, int]] = {}
         self.suspended: dict[str, int] = {}
+        self.looked_at = timedelta(0)
+        """When public DNS was last asked, by ``elapsed``, and where mail truly was then."""
+        self.sight: Mapping[str, Place] = {}
+        self.was_told_true = False
+        """Whether a vantage answered truthfully then."""
+        self.moving: list[Event] = []
+        """Who moves, one after another, while a slow panel answers."""
+        self._waited = timedelta(0)
         self.met: Counter[str] = Counter()
         """Faults that were truly met, by kind."""
         self.write_faults = 0
@@ -111,6 +124,25 @@ class World:
         self.at += timedelta(microseconds=1)
         return self.at
 
+    def look(self) -> None:
+        """Note what public DNS is truly like at the moment at which it is asked."""
+        self.looked_at = self.elapsed
+        self.sight = {name: one.place for name, one in self.customers.items()}
+        self.was_told_true = self.has_truthful_vantage
+
+    def dawdle(self, server: Server, what: str) -> None:
+        """Let hours go by until a slow panel answers; customers and their mail do not wait for it."""
+        if what not in server.trouble:
+            return
+        self.met[f"panel {what}"] += 1
+        for _ in range(server.slow_hours):
+            self.jump(_HOUR)
+            self._waited += _HOUR
+            if self._waited % _GAP == timedelta(0):
+                self._deliver_all()
+        if self.moving:
+            self.happen(replace(self.moving.pop(0), act=Act.MOVE))
+
     def jump(self, span: timedelta) -> None:
         self.at += span
         self.elapsed += max(span, timedelta(0))
@@ -118,10 +150,10 @@ class World:
     # ---- what happens by itself
 
     def begin(self, step: int) -> None:
-        """Let six hours pass."""
+        """Let six hours pass since the last pass began, or none where it took longer."""
         if step:
-            self.jump(timedelta(hours=6))
-        self.step = step
+            self.jump(max(_GAP - self._waited, timedelta(0)))
+        self.step, self._waited = step, timedelta(0)
         if self.lie is not None and self.lie[3] <= step:
             self.lie = None
         self.silences = {name: how for name, how in self.silences.items() if how[1] > step}
@@ -136,6 +168,10 @@ class World:
                 self.move(customer.name, Place.HERE)
             if customer.before_typo is not None and customer.before_typo[1] <= step:
                 self.move(customer.name, customer.before_typo[0])
+        self._deliver_all()
+
+    def _deliver_all(self) -> None:
+        for customer in self.customers.values():
             self._deliver(customer)
 
     def _deliver(self, customer: Customer) -> None:
@@ -150,6 +186,7 @@ class World:
         customer.before_typo = None
         if place is not customer.place:
             customer.place, customer.since, customer.was = place, self.step, customer.place
+            customer.moved_at = self.elapsed
 
     def _suspend(self, name: str, is_suspended: bool) -> None:
         server = self.server_of(name)
@@ -169,7 +206,9 @@ class World:
                 place = Place[event.what]
                 # Whoever puts a filter in front of their mail has it here: nobody can know one that relays to an off.
                 is_odd = place is Place.SCRUBBED and customer.place not in ROUTED_HERE
-                if customer.place is not Place.PREPARING and not is_odd:
+                is_fixed = customer.place is Place.PREPARING or customer.hosted.is_never_local
+                is_fixed = is_fixed or customer.before_typo is not None
+                if not is_fixed and not is_odd:
                     self.move(event.subject, place)
             case Act.TYPO:
                 customer = self.customers[event.subject]
@@ -189,7 +228,11 @@ class World:
                 for vantage in VANTAGES if event.subject == "all" else (event.subject,):
                     self.silences[vantage] = (event.what, self.step + event.lasts)
             case Act.PANEL:
-                self.servers[event.subject].trouble[event.what] = self.step + event.lasts
+                server = self.servers[event.subject]
+                server.trouble[event.what] = self.step + event.lasts
+                server.slow_hours = event.number or server.slow_hours
+            case Act.RACE_MOVE:
+                self.moving.append(event)
             case Act.WRITE:
                 self.servers[event.subject].whims = [event.what] * event.number
             case Act.CLOCK:
