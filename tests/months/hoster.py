@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -35,6 +35,7 @@ __all__ = ["Life", "Result", "live"]
 
 _WAIT = timedelta(seconds=5)
 _BY = "alice"
+_MOST_BACKUPS = 10
 Variant = Callable[[Setup], Setup]
 
 
@@ -86,7 +87,8 @@ class Life:
         self._races: dict[str, list[Event]] = {}
         self._raced = 0
         self._is_back_at_once = True
-        self._backup = b""
+        self._backups: deque[tuple[int, bytes]] = deque(maxlen=_MOST_BACKUPS)
+        """With their steps, the oldest first."""
 
     # ---- the program
 
@@ -158,7 +160,7 @@ class Life:
         self._races = {}
         self.calls.rest()
         if step % BACKUP_STEPS == 0 and self._ledger.exists():
-            self._backup = self._ledger.read_bytes()
+            self._backups.append((step, self._ledger.read_bytes()))
         if is_epilogue:
             self.mode = Mode.ENFORCE
             self.calls.arm()
@@ -301,11 +303,14 @@ class Life:
             ledger.add_pin(Pin(pattern=NamePattern(name), reason="wanted", by=_BY, at=self.world.now()))
 
     def _restore(self, event: Event) -> None:
-        """Put the last backup in the ledger's place: in doubt, where anything was recorded since."""
-        before = self._last_records()
-        self._ledger.write_bytes(self._backup)
+        """Put an old backup in the ledger's place: in doubt, where anything was recorded since."""
+        before, latest = self._last_records(), event.step - event.number * STEPS_A_DAY
+        old = [backup for backup in self._backups if backup[0] <= latest] or [self._backups[0]]
+        step, backup = old[-1]
+        self._ledger.write_bytes(backup)
         if self._last_records() != before:
-            self.world.met["ledger restored"] += 1
+            is_week_old = event.step - step >= 7 * STEPS_A_DAY
+            self.world.met["ledger restored, a week old" if is_week_old else "ledger restored"] += 1
             self.oracle.restored()
             self._paused_until = max(self._paused_until, self.world.step + event.lasts)
 

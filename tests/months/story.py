@@ -92,7 +92,7 @@ class Act(StrEnum):
     KILL = "killed at port call"
     FULL = "ledger full from its call"
     CLOCK = "clock jumps by hours"
-    RESTORE = "ledger restored from a backup"
+    RESTORE = "ledger restored from a backup, days old at least:"
 
 
 FAULTS = frozenset({Act.LIE, Act.SILENCE, Act.PANEL, Act.WRITE, Act.KILL, Act.FULL, Act.CLOCK, Act.RESTORE})
@@ -199,9 +199,9 @@ def _restores(seed: int, steps: int) -> Iterator[Event]:
     """Restore the ledger from an old backup in some lives, and let somebody take it a while later."""
     chance = Random(f"restored {seed}")  # noqa: S311 - a story, not a secret
     if chance.random() < _SHARE_OF_RESTORED_SEEDS and steps > BACKUP_STEPS:
-        yield Event(
-            step=chance.randrange(BACKUP_STEPS, steps), act=Act.RESTORE, lasts=chance.randint(1, 2 * STEPS_A_DAY)
-        )
+        days = chance.choice((0, 2, 7)) if steps > 7 * STEPS_A_DAY else 0
+        step = chance.randrange(max(BACKUP_STEPS, days * STEPS_A_DAY), steps)
+        yield Event(step=step, act=Act.RESTORE, number=days, lasts=chance.randint(1, 2 * STEPS_A_DAY))
 
 
 def _deaths(seed: int, steps: int) -> Iterator[Event]:

@@ -25,15 +25,15 @@ from tests.months.story import Act, Event, Hosted, Place, Story
 Patch = pytest.MonkeyPatch
 
 
-def a_story(*events: Event, place: Place = Place.MOVED, also: str = "") -> Story:
-    """Eight days of one name that moved long ago, or ``also`` of another, and one whose mail is here."""
+def a_story(*events: Event, place: Place = Place.MOVED, also: str = "", days: int = 8) -> Story:
+    """Some days of one name that moved long ago, or ``also`` of another, and one whose mail is here."""
     names = tuple(
         Hosted(name=name, server="web01", place=where, ttl_hours=1)
         for name, where in (("moved.example", place), (also, Place.MOVED), ("here.example", Place.HERE))
         if name
     )
     return Story(
-        seed=1, days=8, mode=Mode.ENFORCE, unknown_provider=UnknownProvider.EVIDENCE, names=names, events=events
+        seed=1, days=days, mode=Mode.ENFORCE, unknown_provider=UnknownProvider.EVIDENCE, names=names, events=events
     )
 
 
@@ -53,12 +53,20 @@ SLOW_TO_LIST = a_story(
 SLOW_TO_TURN = a_story(
     an_event(0, Act.PANEL, "slow to turn", number=9, lasts=20), an_event(4, Act.RACE_MOVE, "HERE"), also="early.example"
 )
-RESTORED = a_story(
-    an_event(9, Act.TOGGLE),
-    an_event(10, Act.TOGGLE),
-    an_event(11, Act.RESTORE, lasts=2),
-    an_event(11, Act.MOVE, "HERE"),
-)
+
+
+def restored(step: int, *, days: int) -> Story:
+    """Turned on and off by persons since the backup of the second day, which is restored; then mail comes back."""
+    return a_story(
+        an_event(9, Act.TOGGLE),
+        an_event(10, Act.TOGGLE),
+        an_event(step, Act.RESTORE, number=days, lasts=2),
+        an_event(step, Act.MOVE, "HERE"),
+        days=8 + days,
+    )
+
+
+RESTORED, RESTORED_AFTER_A_WEEK = restored(11, days=0), restored(37, days=7)
 
 
 def without_confirmation(setup: Setup) -> Setup:
@@ -120,7 +128,9 @@ def trusting_any_ledger(patch: Patch) -> None:
     patch.setattr(MarkerFile, "doubt", lambda *_: None)
 
 
-@pytest.mark.parametrize("story", [LEAVING, SUSPENDED, KILLED, BY_HAND, BACK, RESTORED, SLOW_TO_LIST, SLOW_TO_TURN])
+@pytest.mark.parametrize(
+    "story", [LEAVING, SUSPENDED, KILLED, BY_HAND, BACK, RESTORED, RESTORED_AFTER_A_WEEK, SLOW_TO_LIST, SLOW_TO_TURN]
+)
 def test_the_program_as_it_is_passes_these_stories(story: Story, tmp_path: Path) -> None:
     assert live(story, tmp_path).violations == []
 
@@ -143,6 +153,7 @@ def test_a_program_that_does_not_wait_is_caught(variant: Variant, story: Story, 
         (writing_before_the_intent, a_story(), "c"),
         (claiming_what_persons_did, BY_HAND, "d"),
         (trusting_any_ledger, RESTORED, "d"),
+        (trusting_any_ledger, RESTORED_AFTER_A_WEEK, "d"),
         (never_turning_on, BACK, "e"),
         (always_holding, a_story(), "e"),
         (never_settling, KILLED, "f"),
@@ -156,6 +167,10 @@ def test_a_broken_program_is_caught(
     found = live(story, tmp_path).violations
 
     assert [(one.invariant, one.name) for one in found[:1]] == [(invariant, "moved.example")]
+
+
+def test_a_ledger_of_last_week_is_what_is_restored(tmp_path: Path) -> None:
+    assert live(RESTORED_AFTER_A_WEEK, tmp_path).faults == {"ledger restored, a week old": 1}
 
 
 def test_a_failing_story_is_made_short_and_still_fails() -> None:
