@@ -36,6 +36,8 @@ __all__ = ["Life", "Result", "live"]
 _WAIT = timedelta(seconds=5)
 _BY = "alice"
 _MOST_BACKUPS = 10
+_KEEP = timedelta(days=30)
+"""The least that ``schedule.keep`` may be."""
 Variant = Callable[[Setup], Setup]
 
 
@@ -164,8 +166,7 @@ class Life:
         if is_epilogue:
             self.mode = Mode.ENFORCE
             self.calls.arm()
-            for server in self.world.servers.values():
-                server.whims.clear()
+            self.world.calm_down()
         if (self.oracle.is_paused or self.oracle.is_in_doubt) and (is_epilogue or self._paused_until <= step):
             self._resume()
         strikes = [event for event in events if event.act in {Act.KILL, Act.FULL}]
@@ -176,6 +177,8 @@ class Life:
         for event in events:
             self._administer(event)
         self._sweep()
+        if step % STEPS_A_DAY == 0:
+            self._does("hand", self.mode, self._prune)
         for event in self.world.moving:
             self.world.happen(replace(event, act=Act.MOVE))
         self.world.moving = []
@@ -196,6 +199,13 @@ class Life:
         """Make the pass that is due; killed, the program is started again, at once or by the next pass."""
         if self._does("pass", self.mode, self._pass) == "killed" and self._is_back_at_once:
             self._does("pass", self.mode, self._pass)
+
+    def _prune(self) -> None:
+        """Forget what is old, as the daemon does each day."""
+        before = self.world.now() - _KEEP
+        self.oracle.pruned(before)
+        with self.setup().ledger.writer(wait=_WAIT) as ledger:
+            ledger.prune(before=before, limit=10_000)
 
     def _pass(self) -> None:
         self.result.passes += 1
@@ -277,11 +287,12 @@ class Life:
         setup, at = self.setup(), self.world.now()
         with setup.ledger.writer(wait=_WAIT) as ledger:
             if event.act is Act.UNPIN:
-                self.oracle.pinned.discard(event.subject)
+                self.oracle.pinned.pop(event.subject, None)
                 ledger.remove_pin(NamePattern(event.subject))
             elif event.act in {Act.PIN, Act.RACE_PIN}:
-                ledger.add_pin(Pin(pattern=NamePattern(event.subject), reason="wanted", by=_BY, at=at))
-                self.oracle.pinned.add(event.subject)
+                until = at + timedelta(hours=6) * event.lasts if event.lasts > 1 else None
+                ledger.add_pin(Pin(pattern=NamePattern(event.subject), reason="wanted", by=_BY, at=at, until=until))
+                self.oracle.pinned[event.subject] = until
             else:
                 ledger.set_pause(Pause(by=_BY, at=at))
                 self.oracle.is_paused = True
@@ -296,11 +307,12 @@ class Life:
 
     def _put_right(self, ledger: Ledger) -> None:
         """Tell a restored ledger what it missed of what persons want, as docs/operations.md says."""
-        self.oracle.pinned |= {name for name in self.world.customers if self.oracle.is_wanted_on(name)}
+        self.oracle.pinned |= {name: None for name in self.world.customers if self.oracle.is_wanted_on(name)}
         for pin in ledger.pins():
             ledger.remove_pin(pin.pattern)
-        for name in sorted(self.oracle.pinned):
-            ledger.add_pin(Pin(pattern=NamePattern(name), reason="wanted", by=_BY, at=self.world.now()))
+        for name, until in sorted(self.oracle.pinned.items()):
+            pattern = NamePattern(name)
+            ledger.add_pin(Pin(pattern=pattern, reason="wanted", by=_BY, at=self.world.now(), until=until))
 
     def _restore(self, event: Event) -> None:
         """Put an old backup in the ledger's place: in doubt, where anything was recorded since."""

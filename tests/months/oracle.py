@@ -93,7 +93,8 @@ class Oracle:
     world: World
     place: LedgerPlace
     command: Command = field(default_factory=lambda: Command(what="pass", mode=Mode.REPORT))
-    pinned: set[str] = field(default_factory=set)
+    pinned: dict[str, datetime | None] = field(default_factory=dict)
+    """Until when by the machine's clock, or without an end."""
     approved: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """When a name was approved: step, and the machine's clock."""
     is_paused: bool = False
@@ -113,7 +114,9 @@ class Oracle:
         self._away_since: dict[str, timedelta] = {}
         """When a name was first seen elsewhere since it was last seen here."""
         self._waiting: list[_Write] = []
-        self._closed: set[int] = set()
+        self._closed: dict[int, Change] = {}
+        """Those that the ledger has the outcome of."""
+        self._pruned = NOW - timedelta(days=10_000)
         self._open: dict[int, Change] = {}
         self._turn_offs: list[tuple[str, datetime]] = []
         self._refused_since: dict[str, int] = {}
@@ -158,7 +161,7 @@ class Oracle:
             intents = [one for one in reader.unsettled(server) if one.name.text == name and one.switch_to is to]
         finally:
             reader.close()
-        known = {one.change for one in self._waiting} | self._closed
+        known = {one.change for one in self._waiting} | self._closed.keys()
         fresh = [one for one in intents if one.id is not None and one.id not in known]
         if len(fresh) != 1:
             self.wrong("c", name, f"written without exactly one fresh intent in the ledger: {len(fresh)}")
@@ -191,7 +194,7 @@ class Oracle:
             if not customer.hosted.is_never_local:
                 self.wrong("a", name, f"turned off while its alias {alias} has its mail here")
         forbidden = {
-            "it is pinned": name in self.pinned,
+            "it is pinned": self.is_pinned(name),
             "it is suspended": domain.is_suspended,
             f"its switch is {domain.switch}": domain.switch in {Switch.NOT_CONFIGURED, Switch.UNKNOWN},
             "all changes are paused": self.is_paused,
@@ -243,6 +246,10 @@ class Oracle:
 
     # ---- what others do
 
+    def pruned(self, before: datetime) -> None:
+        """Note that what ended before a moment may be forgotten."""
+        self._pruned = max(self._pruned, before)
+
     def somebody_turned(self, name: str, to: Switch) -> None:
         """Note that a person or a plan sync turned a switch at the panel."""
         owner = self._owners[name]
@@ -259,6 +266,11 @@ class Oracle:
             owner.is_ours, owner.is_against_us, owner.is_unnoticed, owner.is_unclear = True, False, False, True
         elif to is Switch.OFF:
             owner.is_ours = owner.is_against_us = False
+
+    def is_pinned(self, name: str) -> bool:
+        """Whether a person keeps a name as it is now."""
+        until = self.pinned.get(name, self.world.at)
+        return until is None or until > self.world.at
 
     def is_wanted_on(self, name: str) -> bool:
         """Whether a person, or a plan sync, turned it on against us."""
@@ -279,7 +291,7 @@ class Oracle:
             reader.close()
         self.is_in_doubt = True
         self._waiting = [write for write in self._waiting if write.change in changes]
-        self._closed &= set(changes)
+        self._closed = {number: one for number, one in self._closed.items() if number in changes}
         self._open = {number: one for number, one in changes.items() if one.outcome is None}
         self._turn_offs = []
         half_known = {change.name.text for change in self._open.values()}
@@ -355,7 +367,11 @@ class Oracle:
         finally:
             reader.close()
         self._open = {number: one for number, one in changes.items() if one.outcome is None}
-        calls = {write.change for write in self._waiting} | self._closed
+        calls = {write.change for write in self._waiting} | self._closed.keys()
+        for number in self._closed.keys() - changes.keys():
+            gone = self._closed.pop(number)
+            if gone.finished_at is not None and gone.finished_at >= self._pruned:
+                self.wrong("c", gone.name.text, f"change {number} was made and is lost from the ledger")
         for write in list(self._waiting):
             change = changes.get(write.change)
             if change is None:
@@ -366,10 +382,11 @@ class Oracle:
                 was = "took effect" if write.is_applied else "had no effect"
                 self.wrong("c", write.name, f"change {write.change} {was} and the ledger says {change.outcome}")
             self._waiting.remove(write)
-            self._closed.add(write.change)
+            if change is not None:
+                self._closed[write.change] = change
         for number, change in changes.items():
             if change.outcome is Outcome.DONE and number not in calls:
-                self._closed.add(number)
+                self._closed[number] = change
                 if not self._owners[change.name.text].is_unclear:
                     self.wrong("c", change.name.text, f"the ledger has change {number}, which was never made")
 
@@ -380,5 +397,5 @@ class Oracle:
             is_due = customer.place is Place.MOVED and customer.since < calm_since and customer.was in _PLAIN
             if domain is None or not is_due or domain.switch is not Switch.ON or domain.is_suspended:
                 continue
-            if name not in self.pinned and not self._aliases(name):
+            if not self.is_pinned(name) and not self._aliases(name):
                 self.wrong("e", name, "still on at the end, though its mail has moved and everything was calm")

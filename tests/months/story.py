@@ -168,14 +168,17 @@ _NEITHER = (Place.PARKED, Place.EXPIRED, Place.NO_MAIL, Place.FORWARDED)
 _LONGEST = 5 * STEPS_A_DAY
 
 
-_SHAPES = ((9, 60), (11, 48), (24, 22))
-"""Days and names: short lives with many customers, long ones with few."""
+_SHAPES = ((9, 60), (11, 48), (24, 22), (90, 6))
+"""Days and names: short lives with many customers, long ones with few, in which approvals expire and rows grow old."""
+_WEIGHTS = (3, 3, 3, 1)
+_RESTLESS_STEPS, _SETTLED_STEPS = 60, 240
+"""The longest that customers stay where they are, in lives of weeks and of months."""
 
 
 def story_of(seed: int, *, days: int = 0, names: int = 0) -> Story:
     """Return the story of a seed: always the same one. Where they are not given, the seed chooses days and names."""
     chance = Random(seed)  # noqa: S311 - a story, not a secret
-    shape = chance.choice(_SHAPES)
+    shape = chance.choices(_SHAPES, _WEIGHTS)[0]
     days, names = days or shape[0], names or shape[1]
     unknown = chance.choice((UnknownProvider.EVIDENCE, UnknownProvider.EVIDENCE, UnknownProvider.WINDOW))
     hosted = tuple(_names(chance, names, unknown))
@@ -264,7 +267,7 @@ def _customer(chance: Random, hosted: Hosted, steps: int, unknown: UnknownProvid
         if chance.random() < 0.2:
             what = chance.choice((Place.TYPO, Place.WRONG_HOST))
             yield Event(step=at + 3, act=Act.TYPO, subject=hosted.name, what=what.name, lasts=chance.randint(1, 3))
-        at += chance.randint(9, 60)
+        at += chance.randint(9, _SETTLED_STEPS if steps > _SETTLED_STEPS else _RESTLESS_STEPS)
     if chance.random() < 0.08:
         lasts = chance.randint(1, _LONGEST)
         yield Event(step=chance.randrange(steps), act=Act.SUSPEND, subject=hosted.name, lasts=lasts)
@@ -289,10 +292,12 @@ def _people(chance: Random, names: list[str], steps: int) -> Iterator[Event]:
             if act in _WITHOUT_NAME
             else chance.choice(names),
             what=_word(chance, act),
-            lasts=chance.randint(1, 8) if act in {Act.PAUSE, Act.RACE_PAUSE} else 1,
+            lasts=chance.randint(1, _LASTING.get(act, 1)),
         )
 
 
+_LASTING = {Act.PAUSE: 8, Act.RACE_PAUSE: 8, Act.PIN: 60}
+"""The longest that what people do lasts; a pin of one step is one without an end."""
 _WITHOUT_NAME = frozenset({Act.REVERT_ALL, Act.PAUSE, Act.REVIEW, Act.MODE, Act.RACE_PAUSE, Act.BESIDE})
 
 

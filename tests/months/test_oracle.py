@@ -16,13 +16,15 @@ from mailswitch.core.guards import GUARDS
 from mailswitch.core.ledger import Claim, Guard, Outcome
 from mailswitch.core.policy import Confirmation, Mode, UnknownProvider
 from mailswitch.ledger.marker import MarkerFile
+from mailswitch.ledger.store import StoredLedger
 from mailswitch.service import apply, carry_out, reconcile
 from mailswitch.service.setup import Setup
 from tests.months.hoster import Variant, live
 from tests.months.run import minimal
-from tests.months.story import Act, Event, Hosted, Place, Story
+from tests.months.story import STEPS_A_DAY, Act, Event, Hosted, Place, Story
 
 Patch = pytest.MonkeyPatch
+MONTH = timedelta(days=30)
 
 
 def a_story(*events: Event, place: Place = Place.MOVED, also: str = "", days: int = 8) -> Story:
@@ -53,6 +55,11 @@ SLOW_TO_LIST = a_story(
 SLOW_TO_TURN = a_story(
     an_event(0, Act.PANEL, "slow to turn", number=9, lasts=20), an_event(4, Act.RACE_MOVE, "HERE"), also="early.example"
 )
+APPROVED = replace(
+    a_story(an_event(9, Act.APPROVE), an_event(33 * STEPS_A_DAY, Act.MODE, "approve"), days=38), mode=Mode.REPORT
+)
+PINNED = a_story(an_event(0, Act.PIN, lasts=8))
+TO_AND_FRO = a_story(an_event(8, Act.MOVE, "HERE"), an_event(12, Act.MOVE, "MOVED"), days=12)
 
 
 def restored(step: int, *, days: int) -> Story:
@@ -67,6 +74,8 @@ def restored(step: int, *, days: int) -> Story:
 
 
 RESTORED, RESTORED_AFTER_A_WEEK = restored(11, days=0), restored(37, days=7)
+STORIES = [LEAVING, SUSPENDED, KILLED, BY_HAND, BACK, RESTORED, RESTORED_AFTER_A_WEEK, SLOW_TO_LIST, SLOW_TO_TURN]
+STORIES += [APPROVED, PINNED, TO_AND_FRO]
 
 
 def without_confirmation(setup: Setup) -> Setup:
@@ -124,13 +133,25 @@ def never_minding_how_long_a_pass_lasts(patch: Patch) -> None:
     patch.setattr(carry_out, "_LONGEST_PASS", timedelta(days=1000))
 
 
+def approving_for_ever(patch: Patch) -> None:
+    patch.setattr("mailswitch.service.approve.APPROVAL_LIFE", timedelta(days=1000))
+
+
+def forgetting_that_a_pin_ends(patch: Patch) -> None:
+    add_pin = StoredLedger.add_pin
+    patch.setattr(StoredLedger, "add_pin", lambda self, pin: add_pin(self, replace(pin, until=None)))
+
+
+def forgetting_what_is_young(patch: Patch) -> None:
+    prune = StoredLedger.prune
+    patch.setattr(StoredLedger, "prune", lambda self, *, before, limit: prune(self, before=before + MONTH, limit=limit))
+
+
 def trusting_any_ledger(patch: Patch) -> None:
     patch.setattr(MarkerFile, "doubt", lambda *_: None)
 
 
-@pytest.mark.parametrize(
-    "story", [LEAVING, SUSPENDED, KILLED, BY_HAND, BACK, RESTORED, RESTORED_AFTER_A_WEEK, SLOW_TO_LIST, SLOW_TO_TURN]
-)
+@pytest.mark.parametrize("story", STORIES)
 def test_the_program_as_it_is_passes_these_stories(story: Story, tmp_path: Path) -> None:
     assert live(story, tmp_path).violations == []
 
@@ -154,6 +175,9 @@ def test_a_program_that_does_not_wait_is_caught(variant: Variant, story: Story, 
         (claiming_what_persons_did, BY_HAND, "d"),
         (trusting_any_ledger, RESTORED, "d"),
         (trusting_any_ledger, RESTORED_AFTER_A_WEEK, "d"),
+        (approving_for_ever, APPROVED, "b"),
+        (forgetting_what_is_young, TO_AND_FRO, "c"),
+        (forgetting_that_a_pin_ends, PINNED, "e"),
         (never_turning_on, BACK, "e"),
         (always_holding, a_story(), "e"),
         (never_settling, KILLED, "f"),

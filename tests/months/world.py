@@ -170,6 +170,13 @@ class World:
                 self.move(customer.name, customer.before_typo[0])
         self._deliver_all()
 
+    def calm_down(self) -> None:
+        """Let every fault be over."""
+        self.lie, self.silences = None, {}
+        for server in self.servers.values():
+            server.trouble.clear()
+            server.whims.clear()
+
     def _deliver_all(self) -> None:
         for customer in self.customers.values():
             self._deliver(customer)
