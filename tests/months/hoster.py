@@ -18,15 +18,15 @@ from mailswitch.core.policy import Mode, Policy
 from mailswitch.ledger.place import open_place
 from mailswitch.service.approve import approve
 from mailswitch.service.by_hand import Everything, OneDomain, revert, switch_by_hand
-from mailswitch.service.ports import Ledger, LedgerPlace
+from mailswitch.service.ports import Ledger, LedgerPlace, PublicView
 from mailswitch.service.ports import Panel as PanelPort
 from mailswitch.service.reconcile import PassRequest, Reviewed, dry_run, once
 from mailswitch.service.setup import ManagedServer, Setup
 from tests.months.dying import call_and_die
 from tests.months.oracle import Command, Oracle, Violation
 from tests.months.panel import Panel
-from tests.months.ports import Calls, CountedPlace, Killed, QuickPlace, counted
-from tests.months.public_dns import View
+from tests.months.ports import Calls, CountedPlace, CountedView, Killed, QuickPlace, counted
+from tests.months.public_dns import OwnResolvers, View
 from tests.months.story import BACKUP_STEPS, EPILOGUE_DAYS, STEPS_A_DAY, Act, Event, Story
 from tests.months.world import AWAY, PROVIDERS, Server, World
 from tests.support.ports import FakeZones
@@ -107,11 +107,12 @@ class Life:
                     open_panel=self._opening(server),
                     policy=policy,
                     is_confirmed=True,
-                    evidence=self.world,
+                    evidence=counted(self.world, self.calls),
+                    own_view=counted(OwnResolvers(self.world, server), self.calls),
                 )
                 for name, server in self.world.servers.items()
             ),
-            public_view=counted(self.view, self.calls),
+            public_view=cast("PublicView", CountedView(self.view, self.calls)),
             zone_view=FakeZones(),
             providers=PROVIDERS,
             ledger=cast("LedgerPlace", CountedPlace(self.place, self.calls, self._dying)),

@@ -3,7 +3,8 @@
 The letters are those of the invariants:
 
 - (a) Never turned off while the domain's mail lived here within the confirmation window.
-- (b) Never turned off where pinned, suspended, not configured, paused, in report mode, unapproved or above the limits.
+- (b) Never turned off where pinned, suspended, not configured, paused, in report mode, unapproved or above the limits,
+  nor while a resolver that the server itself asks leads its mail back here or astray, or none of them answers.
 - (c) Every write of ours is in the ledger with evidence, exactly once, and with its true outcome.
 - (d) What a person switched is never switched back, and a ledger restored from an old backup switches nothing.
 - (e) Off within the calm days at the end; on again within one calm pass.
@@ -30,6 +31,8 @@ from tests.support.builders import NOW
 
 __all__ = ["Command", "Oracle", "Violation"]
 
+_LEADING_ASTRAY = frozenset({"stale", "lying", "silent"})
+"""What of a server's own resolvers would let its mail bounce, go astray or wait."""
 _SEEN_LIVING = LIVING - {Place.SCRUBBED, Place.PREPARING}
 _DAY = timedelta(hours=24)
 _PLAIN = ROUTED_HERE | AWAY
@@ -193,12 +196,14 @@ class Oracle:
         for alias in self._aliases(name):
             if not customer.hosted.is_never_local:
                 self.wrong("a", name, f"turned off while its alias {alias} has its mail here")
+        wrong = self.world.servers[server].own_resolvers[0]
         forbidden = {
             "it is pinned": self.is_pinned(name),
             "it is suspended": domain.is_suspended,
             f"its switch is {domain.switch}": domain.switch in {Switch.NOT_CONFIGURED, Switch.UNKNOWN},
             "all changes are paused": self.is_paused,
             "in report mode": self.command.mode is Mode.REPORT,
+            f"its server's own resolvers are {wrong}": wrong in _LEADING_ASTRAY and not customer.hosted.is_never_local,
             "nobody approved it": self.command.mode is Mode.APPROVE and not (is_reviewed or is_approved),
         }
         for why in (why for why, is_so in forbidden.items() if is_so):

@@ -20,9 +20,9 @@ from mailswitch.ledger.reader import StoredReader
 from mailswitch.ledger.session import Opening, Session
 from mailswitch.ledger.sqlite import SQLitePlace
 from mailswitch.ledger.store import StoredLedger
-from mailswitch.service.ports import Ledger, LedgerPlace, LedgerReader
+from mailswitch.service.ports import Ledger, LedgerPlace, LedgerReader, PublicView, Sweep
 
-__all__ = ["Calls", "CountedPlace", "Killed", "QuickPlace", "counted"]
+__all__ = ["Calls", "CountedPlace", "CountedView", "Killed", "QuickPlace", "counted"]
 
 _Port = TypeVar("_Port")
 _WRITES = frozenset(
@@ -128,6 +128,21 @@ class CountedPlace:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._place, name)
+
+
+class CountedView:
+    """Public DNS of which each batch of questions is counted."""
+
+    def __init__(self, view: PublicView, calls: Calls) -> None:
+        self._view, self._calls = view, calls
+
+    @contextmanager
+    def sweep(self, **known: Any) -> Iterator[Sweep]:
+        with self._view.sweep(**known) as sweep:
+            yield counted(sweep, self._calls)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._view, name)
 
 
 class QuickPlace:

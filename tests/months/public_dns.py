@@ -1,4 +1,4 @@
-"""Public DNS through three vantages, of which one may lie and any may be silent."""
+"""DNS: through three vantages, of which one may lie and any may be silent, and as the servers themselves see it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from mailswitch.core.mx import (
 )
 from mailswitch.core.names import DomainName
 from tests.months.story import VANTAGES, Place
-from tests.months.world import ADDRESSES, Customer, World
+from tests.months.world import ADDRESSES, Customer, Server, World
 
-__all__ = ["View"]
+__all__ = ["OwnResolvers", "View"]
 
 _MAIL_HOSTS = {server: f"mail.{server}.hoster.example" for server in ADDRESSES}
 _OTHER = {"web01": "web02", "web02": "web01"}
@@ -37,6 +37,8 @@ _HOSTS: dict[str, HostAnswer] = {
     "mial.hoster.example": NoSuchHost(),
 }
 _Hosts = tuple[tuple[DomainName, HostAnswer], ...]
+_NO_ANSWER: tuple[MXAnswer, _Hosts] = (Indeterminate("no answer"), ())
+_OWN = tuple(Vantage(name=f"192.0.2.{number}", operator="own") for number in (53, 54))
 _ELSEWHERE: HostAnswer = Addresses(addresses=frozenset({address(_FOREIGN)}))
 
 
@@ -141,12 +143,10 @@ class View:
         customer = world.customers[name.text]
         self._asked[vantage.name] += 1
         how = world.silences.get(vantage.name, ("", 0))[0]
-        mx: MXAnswer
-        hosts: _Hosts = ()
         if how == "dead" or (how == "rate-limited" and self._asked[vantage.name] % 3):
             world.met[f"vantage {how}"] += 1
             self._failed[vantage.name] += 1
-            mx = Indeterminate("no answer")
+            mx, hosts = _NO_ANSWER
         else:
             mx, hosts = self._said(vantage, customer)
         return Observation(name=name, vantage=vantage, at=world.at, mx=mx, hosts=hosts)
@@ -168,8 +168,35 @@ class View:
                     place = self._world.stale.get(customer.name, place)
                 case "address":
                     is_ours = False
-        answer, found = _heard(vantage.name, place, customer.hosted.server, customer.hosted.ttl_hours, is_ours=is_ours)
-        if isinstance(answer, NoMX):
-            ours = _hosts(is_ours).get(_MAIL_HOSTS[customer.hosted.server], _ELSEWHERE)
-            found = ((DomainName(customer.name), ours),)
-        return answer, found
+        return _told(vantage, customer, place, is_ours=is_ours)
+
+
+def _told(vantage: Vantage, customer: Customer, place: Place, *, is_ours: bool = True) -> tuple[MXAnswer, _Hosts]:
+    answer, found = _heard(vantage.name, place, customer.hosted.server, customer.hosted.ttl_hours, is_ours=is_ours)
+    if isinstance(answer, NoMX):
+        ours = _hosts(is_ours).get(_MAIL_HOSTS[customer.hosted.server], _ELSEWHERE)
+        found = ((DomainName(customer.name), ours),)
+    return answer, found
+
+
+class OwnResolvers:
+    """The two resolvers that a server itself asks; its name server may serve a zone from before the move."""
+
+    def __init__(self, world: World, server: Server) -> None:
+        self._world, self._server = world, server
+
+    def observations(self, names: Iterable[DomainName]) -> Mapping[DomainName, tuple[Observation, ...]]:
+        return {name: tuple(self._observation(vantage, name) for vantage in _OWN) for name in names}
+
+    def _observation(self, vantage: Vantage, name: DomainName) -> Observation:
+        customer, (wrong, _) = self._world.customers[name.text], self._server.own_resolvers
+        is_first = vantage is _OWN[0]
+        if wrong == "silent" or (wrong == "half silent" and is_first):
+            mx, hosts = _NO_ANSWER
+        elif wrong in {"stale", "lying"} and is_first:
+            mx, hosts = _told(vantage, customer, Place.HERE if wrong == "stale" else Place.PARKED)
+        else:
+            wrong, (mx, hosts) = "", _told(vantage, customer, customer.place)
+        if wrong:
+            self._world.met[f"own resolver {wrong}"] += 1
+        return Observation(name=name, vantage=vantage, at=self._world.at, mx=mx, hosts=hosts)

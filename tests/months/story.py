@@ -88,6 +88,7 @@ class Act(StrEnum):
     LIE = "vantage lies"
     SILENCE = "vantage silent"
     PANEL = "panel is"
+    OWN = "server's own resolvers are"
     WRITE = "panel's next write is"
     KILL = "killed at port call"
     FULL = "ledger full from its call"
@@ -95,7 +96,7 @@ class Act(StrEnum):
     RESTORE = "ledger restored from a backup, days old at least:"
 
 
-FAULTS = frozenset({Act.LIE, Act.SILENCE, Act.PANEL, Act.WRITE, Act.KILL, Act.FULL, Act.CLOCK, Act.RESTORE})
+FAULTS = frozenset({Act.LIE, Act.SILENCE, Act.PANEL, Act.OWN, Act.WRITE, Act.KILL, Act.FULL, Act.CLOCK, Act.RESTORE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,13 +310,14 @@ def _word(chance: Random, act: Act) -> str:
 
 _LIES = ("moved", "here", "nothing", "stale", "address")
 _PANELS = ("down", "cut off", "short of names", "unclear")
+_OWN_RESOLVERS = ("stale", "stale", "lying", "half silent", "silent")
 _SLOW_PANELS = ("slow to list", "slow to turn")
 _SLOW_HOURS = (1, 2, 5, 9, 30)
 _BACK = ("restarted", "dead-till-next")
 _LEDGER_WRITES = ("begin_run", "record_pass", "intend", "intend", "settle", "settle", "finish_run")
 _INSTRUCTIONS = 400
 """Of SQLite; most writes take fewer, and are then killed right after."""
-_PORTS = ("intend", "turn", "read_switch", "settle")
+_PORTS = ("inventory", "all_opinions", "evidence", "observations", "intend", "turn", "read_switch", "settle")
 _WRITES = ("reply lost", "lost", "late", "not applied", "refused", "unreadable")
 
 
@@ -331,7 +333,16 @@ def _panel(chance: Random, names: list[str], at: int) -> Iterator[Event]:
 
 
 def _faults(chance: Random, names: list[str], steps: int) -> Iterator[Event]:
-    acts = {Act.LIE: 5, Act.SILENCE: 3, Act.PANEL: 4, Act.WRITE: 10, Act.KILL: 12, Act.FULL: 2, Act.CLOCK: 1}
+    acts = {
+        Act.LIE: 5,
+        Act.SILENCE: 3,
+        Act.PANEL: 4,
+        Act.OWN: 2,
+        Act.WRITE: 10,
+        Act.KILL: 12,
+        Act.FULL: 2,
+        Act.CLOCK: 1,
+    }
     for _ in range(chance.randint(0, steps)):
         act = chance.choices(list(acts), list(acts.values()))[0]
         at = chance.randrange(steps)
@@ -351,6 +362,9 @@ def _faults(chance: Random, names: list[str], steps: int) -> Iterator[Event]:
                 yield Event(step=at, act=act, subject=which, what=what, lasts=lasts)
             case Act.PANEL:
                 yield from _panel(chance, names, at)
+            case Act.OWN:
+                server, what = chance.choice(_SERVERS), chance.choice(_OWN_RESOLVERS)
+                yield Event(step=at, act=act, subject=server, what=what, lasts=chance.randint(1, _LONGEST))
             case Act.WRITE:
                 yield Event(
                     step=at,

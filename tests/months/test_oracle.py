@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def a_story(*events: Event, place: Place = Place.MOVED, also: str = "", days: in
 
 
 def an_event(step: int, act: Act, what: str = "", *, number: int = 0, lasts: int = 1) -> Event:
-    subject = "web01" if act is Act.PANEL else "moved.example"
+    subject = "web01" if act in {Act.PANEL, Act.OWN} else "moved.example"
     return Event(step=step, act=act, subject=subject, what=what, number=number, lasts=lasts)
 
 
@@ -58,6 +59,9 @@ SLOW_TO_TURN = a_story(
 APPROVED = replace(
     a_story(an_event(9, Act.APPROVE), an_event(33 * STEPS_A_DAY, Act.MODE, "approve"), days=38), mode=Mode.REPORT
 )
+OWN_RESOLVERS = {
+    what: a_story(an_event(0, Act.OWN, what, lasts=12)) for what in ("stale", "lying", "silent", "half silent")
+}
 PINNED = a_story(an_event(0, Act.PIN, lasts=8))
 TO_AND_FRO = a_story(an_event(8, Act.MOVE, "HERE"), an_event(12, Act.MOVE, "MOVED"), days=12)
 
@@ -75,7 +79,7 @@ def restored(step: int, *, days: int) -> Story:
 
 RESTORED, RESTORED_AFTER_A_WEEK = restored(11, days=0), restored(37, days=7)
 STORIES = [LEAVING, SUSPENDED, KILLED, BY_HAND, BACK, RESTORED, RESTORED_AFTER_A_WEEK, SLOW_TO_LIST, SLOW_TO_TURN]
-STORIES += [APPROVED, PINNED, TO_AND_FRO]
+STORIES += [APPROVED, PINNED, TO_AND_FRO, *OWN_RESOLVERS.values()]
 
 
 def without_confirmation(setup: Setup) -> Setup:
@@ -95,8 +99,8 @@ def dating_what_it_saw_back(setup: Setup) -> Setup:
     return replace(setup, now=now)
 
 
-def without_suspended(patch: Patch) -> None:
-    patch.setattr(decide, "GUARDS", tuple(one for one in GUARDS if one[0] is not Guard.SUSPENDED))
+def without(guard: Guard, patch: Patch) -> None:
+    patch.setattr(decide, "GUARDS", tuple(one for one in GUARDS if one[0] is not guard))
 
 
 def forgetting_outcomes(patch: Patch) -> None:
@@ -169,7 +173,10 @@ def test_a_program_that_does_not_wait_is_caught(variant: Variant, story: Story, 
     ("broken", "story", "invariant"),
     [
         (never_minding_how_long_a_pass_lasts, SLOW_TO_TURN, "a"),
-        (without_suspended, SUSPENDED, "b"),
+        (partial(without, Guard.SUSPENDED), SUSPENDED, "b"),
+        (partial(without, Guard.OWN_RESOLVER), OWN_RESOLVERS["stale"], "b"),
+        (partial(without, Guard.OWN_RESOLVER), OWN_RESOLVERS["lying"], "b"),
+        (partial(without, Guard.OWN_RESOLVER), OWN_RESOLVERS["silent"], "b"),
         (forgetting_outcomes, a_story(), "c"),
         (writing_before_the_intent, a_story(), "c"),
         (claiming_what_persons_did, BY_HAND, "d"),
@@ -195,6 +202,20 @@ def test_a_broken_program_is_caught(
 
 def test_a_ledger_of_last_week_is_what_is_restored(tmp_path: Path) -> None:
     assert live(RESTORED_AFTER_A_WEEK, tmp_path).faults == {"ledger restored, a week old": 1}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    "port",
+    [
+        "histories", "inventory", "first_opinions", "all_opinions", "observations", "evidence", "begin_run",
+        "record_pass", "intend", "read_switch", "turn", "settle", "finish_run",
+    ],
+)  # fmt: skip
+def test_the_process_is_killed_at_any_port_of_a_pass(port: str, when: str, tmp_path: Path) -> None:
+    result = live(a_story(an_event(4, Act.KILL, f"{when} {port} restarted", number=1)), tmp_path)
+
+    assert (result.crashes, result.violations) == (1, [])
 
 
 def test_a_failing_story_is_made_short_and_still_fails() -> None:

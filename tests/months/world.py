@@ -72,6 +72,8 @@ class Server:
         """What it does with its next writes, whenever they come."""
         self.slow_hours = 0
         """How long a slow panel takes for each call."""
+        self.own_resolvers: tuple[str, int] = ("", 0)
+        """What is wrong with the resolvers that the server itself asks, and until which step."""
         self.late: dict[str, Switch] = {}
         """Writes that take effect once they have been looked for."""
         self.unreadable: set[str] = set()
@@ -160,6 +162,8 @@ class World:
         for server in self.servers.values():
             server.trouble = {what: until for what, until in server.trouble.items() if until > step}
             server.unreadable.clear()
+            if server.own_resolvers[1] <= step:
+                server.own_resolvers = ("", 0)
         for name in [name for name, until in self.suspended.items() if until <= step]:
             del self.suspended[name]
             self._suspend(name, False)
@@ -175,6 +179,7 @@ class World:
         self.lie, self.silences = None, {}
         for server in self.servers.values():
             server.trouble.clear()
+            server.own_resolvers = ("", 0)
             server.whims.clear()
 
     def _deliver_all(self) -> None:
@@ -238,6 +243,8 @@ class World:
                 server = self.servers[event.subject]
                 server.trouble[event.what] = self.step + event.lasts
                 server.slow_hours = event.number or server.slow_hours
+            case Act.OWN:
+                self.servers[event.subject].own_resolvers = (event.what, self.step + event.lasts)
             case Act.RACE_MOVE:
                 self.moving.append(event)
             case Act.WRITE:
