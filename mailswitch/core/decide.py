@@ -68,7 +68,8 @@ def is_asked_about(domain: HostedDomain) -> bool:
 def can_change(case_domain: HostedDomain, route: Route, policy: Policy, history: DomainHistory | None) -> bool:
     """Whether ``route``, seen by one vantage, could lead to a change, so that all others are asked.
 
-    An unknown route could, once somebody else answers, wherever there is a switch to turn.
+    An unknown route could, once somebody else answers, wherever there is a switch to turn. One that leads here could
+    let go of what somebody turned on against us.
     """
     if case_domain.switch is Switch.OFF:
         if history is None or history.claim is not Claim.OURS:
@@ -76,6 +77,8 @@ def can_change(case_domain: HostedDomain, route: Route, policy: Policy, history:
         return route is Route.UNKNOWN or is_ground_for_turning_on(route, policy.action(case_domain, route))
     if case_domain.switch is not Switch.ON:
         return False
+    if history is not None and history.claim is Claim.RE_ENABLED and route in HERE_ROUTES:
+        return True
     return route is Route.UNKNOWN or table_verdict(case_domain, route, policy, history) is Verdict.TURN_OFF
 
 

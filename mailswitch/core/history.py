@@ -87,7 +87,7 @@ def _claimed(history: DomainHistory, switch: Switch, finding: Finding) -> Domain
         claim is Claim.RE_ENABLED and switch in {Switch.OFF, Switch.NOT_CONFIGURED}
     ):
         claim = Claim.NONE
-    if claim is Claim.RE_ENABLED and finding.route in HERE_ROUTES and not finding.is_remembered:
+    if claim is Claim.RE_ENABLED and finding.route in HERE_ROUTES and finding.is_sighting:
         claim = Claim.NONE
     return history if claim is history.claim else replace(history, claim=claim)
 

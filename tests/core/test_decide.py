@@ -250,9 +250,10 @@ def test_wildcards_and_underscore_names_are_not_asked_about(name: str, is_asked:
 @pytest.mark.parametrize(("switch", "claim", "route"), list(product(Switch, Claim, Route)))
 def test_all_vantages_are_asked_exactly_where_a_change_could_follow(switch: Switch, claim: Claim, route: Route) -> None:
     domain, policy = a_domain(switch=switch), Policy(mode=Mode.ENFORCE)
+    here = {"here", "backup-here", "implicit-here"}
     grounds = {
-        Switch.ON: {"elsewhere", "unknown"},
-        Switch.OFF: {"here", "backup-here", "implicit-here", "gateway", "unknown"} if claim is Claim.OURS else set(),
+        Switch.ON: {"elsewhere", "unknown"} | (here if claim is Claim.RE_ENABLED else set()),
+        Switch.OFF: {*here, "gateway", "unknown"} if claim is Claim.OURS else set(),
     }
 
     assert can_change(domain, route, policy, a_history(claim=claim)) is (route.value in grounds.get(switch, set()))

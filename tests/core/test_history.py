@@ -338,10 +338,10 @@ def test_claims_follow_the_switch_and_the_route(claim: Claim, switch: Switch, ro
     assert after(a_history(claim=claim), a_finding(route), switch=switch).claim is wanted
 
 
-def test_a_re_enabled_name_is_not_forgiven_by_an_answer_from_memory() -> None:
-    remembered = a_finding(Route.HERE, opinions=(an_opinion("a", Route.HERE, is_remembered=True),))
+def test_a_re_enabled_name_is_not_forgiven_without_a_quorum_of_this_pass() -> None:
+    seen = a_finding(Route.HERE, is_sighting=False)
 
-    assert after(a_history(claim=Claim.RE_ENABLED), remembered).claim is Claim.RE_ENABLED
+    assert after(a_history(claim=Claim.RE_ENABLED), seen).claim is Claim.RE_ENABLED
 
 
 # --- what is written ------------------------------------------------------------------------------
