@@ -135,18 +135,20 @@ class Life:
 
     # ---- one step after another
 
-    def live(self) -> Result:
-        """Live the whole story and return how it went; it ends with the first thing that must never be."""
+    def live(self, until: int | None = None) -> Result:
+        """Live the story, as a whole or until a step, and return how it went; what must never be ends it at once."""
         by_step: dict[int, list[Event]] = {}
         for event in self.story.events:
             by_step.setdefault(event.step, []).append(event)
         calm_since = self.story.steps - EPILOGUE_DAYS * STEPS_A_DAY
-        for step in range(self.story.steps):
+        last = self.story.steps - 1
+        for step in range(last + 1 if until is None else until + 1):
             self._step(step, by_step.get(step, []), is_epilogue=step >= calm_since)
             if self.oracle.violations:
                 break
         else:
-            self.oracle.ended(calm_since)
+            if self.world.step == last:
+                self.oracle.ended(calm_since)
         return self._counted()
 
     def _counted(self) -> Result:
@@ -173,6 +175,8 @@ class Life:
         strikes = [event for event in events if event.act in {Act.KILL, Act.FULL}]
         for event in (event for event in events if event not in strikes):
             self.world.happen(event)
+            if event.act is Act.CLOCK:
+                self.oracle.disturbed()
         for event in strikes[:1]:
             self._arm(event)
         for event in events:
@@ -236,11 +240,13 @@ class Life:
         except Killed:
             self.result.crashes += 1
             self.world.met["killed" if self.calls.within is None else "killed by SIGKILL in a write"] += 1
+            self.oracle.disturbed()
             self.oracle.stepped()
             return "killed"
         except MailswitchError:
             if self.calls.full_from and self.calls.has_struck:
                 self.world.met["ledger full"] += 1
+            self.oracle.disturbed()
             self.oracle.stepped()
             return "failed"
         finally:
@@ -417,6 +423,6 @@ class _Racing:
         return getattr(self._panel, name)
 
 
-def live(story: Story, folder: Path, variant: Variant | None = None) -> Result:
-    """Live a story with a fresh ledger in a folder."""
-    return Life(story, folder, variant).live()
+def live(story: Story, folder: Path, variant: Variant | None = None, *, until: int | None = None) -> Result:
+    """Live a story with a fresh ledger in a folder, as a whole or until a step."""
+    return Life(story, folder, variant).live(until)

@@ -7,7 +7,7 @@ The letters are those of the invariants:
   nor while a resolver that the server itself asks leads its mail back here or astray, or none of them answers.
 - (c) Every write of ours is in the ledger with evidence, exactly once, and with its true outcome.
 - (d) What a person switched is never switched back, and a ledger restored from an old backup switches nothing.
-- (e) Off within the calm days at the end; on again within one calm pass.
+- (e) Off within the stated time and the calm days at the end; on again within one calm pass.
 - (f) After a calm pass nothing is unsettled, whatever happened before.
 
 What nobody can know is not asked: a switch that somebody turned while a change of ours was in the air, or turned to and
@@ -25,20 +25,17 @@ from mailswitch.core.domain import Kind, Switch
 from mailswitch.core.ledger import Change, Claim, Outcome
 from mailswitch.core.policy import Mode
 from mailswitch.service.ports import LedgerPlace
+from tests.months.leaving import KNOWN_WINDOW, LEADING_ASTRAY, UNKNOWN_WINDOW, Leaving, allowed
 from tests.months.story import Place
 from tests.months.world import AWAY, LIVING, ROUTED_HERE, Customer, World
 from tests.support.builders import NOW
 
 __all__ = ["Command", "Oracle", "Violation"]
 
-_LEADING_ASTRAY = frozenset({"stale", "lying", "silent"})
-"""What of a server's own resolvers would let its mail bounce, go astray or wait."""
 _SEEN_LIVING = LIVING - {Place.SCRUBBED, Place.PREPARING}
 _DAY = timedelta(hours=24)
 _PLAIN = ROUTED_HERE | AWAY
 """From anywhere else mail may still come for days, and a move is held while it does."""
-_KNOWN_WINDOW = _DAY
-_UNKNOWN_WINDOW = timedelta(hours=72)
 _LONGEST_LOOK = timedelta(hours=6)
 _LONGEST_PREPARATION = timedelta(days=14)
 
@@ -107,8 +104,6 @@ class Oracle:
     writes: int = 0
     turned_off: int = 0
     turned_on: int = 0
-    to_off: timedelta = timedelta(0)
-    """The longest that a moved name stayed on, in time that passed calmly."""
     to_on: int = 0
     """The most passes a name that came back waited."""
 
@@ -123,7 +118,12 @@ class Oracle:
         self._open: dict[int, Change] = {}
         self._turn_offs: list[tuple[str, datetime]] = []
         self._refused_since: dict[str, int] = {}
-        self._calm_steps = dict.fromkeys(self.world.customers, 0)
+        self._leaving = Leaving(self.world, self._is_held)
+
+    @property
+    def to_off(self) -> timedelta:
+        """The longest that a moved name stayed on, in time that passed calmly."""
+        return self._leaving.longest
 
     def wrong(self, invariant: str, name: str, text: str) -> None:
         self.violations.append(Violation(step=self.world.step, invariant=invariant, name=name, text=text))
@@ -133,6 +133,7 @@ class Oracle:
     def turned(self, server: str, name: str, to: Switch) -> Callable[[], None]:
         """Judge a write just before it is tried; what is returned is called when it takes effect."""
         self.writes += 1
+        self._leaving.tried(server, name)
         write = self._written(server, name, to)
         if to is Switch.OFF and self.command.what != "hand":
             self._judge_turn_off(server, name)
@@ -187,7 +188,7 @@ class Oracle:
         if customer.place not in AWAY and not self._is_long_prepared(customer) and not self._is_news(customer):
             self.wrong("a", name, f"turned off while its mail is {customer.place}")
         elif not (is_reviewed or is_approved or customer.hosted.is_never_local):
-            window = _KNOWN_WINDOW if customer.place is Place.MOVED else _UNKNOWN_WINDOW
+            window = KNOWN_WINDOW if customer.place is Place.MOVED else UNKNOWN_WINDOW
             waited = self.world.elapsed - self._away_since.get(name, self.world.looked_at)
             if waited < window:
                 self.wrong("a", name, f"turned off {waited} after it was first seen elsewhere")
@@ -203,17 +204,17 @@ class Oracle:
             f"its switch is {domain.switch}": domain.switch in {Switch.NOT_CONFIGURED, Switch.UNKNOWN},
             "all changes are paused": self.is_paused,
             "in report mode": self.command.mode is Mode.REPORT,
-            f"its server's own resolvers are {wrong}": wrong in _LEADING_ASTRAY and not customer.hosted.is_never_local,
+            f"its server's own resolvers are {wrong}": wrong in LEADING_ASTRAY and not customer.hosted.is_never_local,
             "nobody approved it": self.command.mode is Mode.APPROVE and not (is_reviewed or is_approved),
         }
         for why in (why for why, is_so in forbidden.items() if is_so):
             self.wrong("b", name, f"turned off though {why}")
         if not is_reviewed and not customer.hosted.is_never_local:
             recent = [at for where, at in self._turn_offs if where == server and abs(self.world.at - at) < _DAY]
-            allowed = min(20, max(3, len(self.world.servers[server].domains) // 10))
-            if len(recent) + 1 > allowed:
-                self.wrong("b", name, f"turn-off {len(recent) + 1} on {server} in 24 hours, {allowed} are allowed")
-        is_on_purpose = is_reviewed or at > owner.against_since
+            most = allowed(len(self.world.servers[server].domains))
+            if len(recent) + 1 > most:
+                self.wrong("b", name, f"turn-off {len(recent) + 1} on {server} in 24 hours, {most} are allowed")
+        is_on_purpose = is_reviewed or at > owner.against_since or owner.is_unclear
         if owner.is_against_us and not is_on_purpose and not customer.hosted.is_never_local:
             self.wrong("d", name, "turned off again though somebody turned it on and it was never here since")
 
@@ -295,6 +296,7 @@ class Oracle:
         finally:
             reader.close()
         self.is_in_doubt = True
+        self._leaving.forgot()
         self._waiting = [write for write in self._waiting if write.change in changes]
         self._closed = {number: one for number, one in self._closed.items() if number in changes}
         self._open = {number: one for number, one in changes.items() if one.outcome is None}
@@ -311,6 +313,10 @@ class Oracle:
         self.is_paused = self.is_in_doubt = False
 
     # ---- after each step
+
+    def disturbed(self) -> None:
+        """Note that a pass did not end, or that the clock was set."""
+        self._leaving.disturbed()
 
     def looked(self) -> None:
         """Note what a pass may have seen and recorded, however it ends."""
@@ -333,6 +339,7 @@ class Oracle:
             # To DNS a filter nobody knows looks like elsewhere, so leaving it is no news (docs/reliability.md).
             if seen in _SEEN_LIVING and self.world.was_told_true:
                 self._away_since.pop(name, None)
+            self._leaving.seen(name, seen)
             self._judge_wait(customer, is_calm=is_calm)
         if is_calm:
             self._look()
@@ -351,13 +358,14 @@ class Oracle:
             self.to_on = max(self.to_on, self.world.step - waited + 1)
         else:
             self._refused_since.pop(name, None)
-        is_due = customer.place in AWAY and switch is Switch.ON
-        if is_due and is_calm and self.command.mode is Mode.ENFORCE:
-            self._calm_steps[name] += 1
-        else:
-            if is_due is False and switch is Switch.OFF and customer.place is Place.MOVED and owner.is_ours:
-                self.to_off = max(self.to_off, self._calm_steps[name] * timedelta(hours=6))
-            self._calm_steps[name] = 0
+        overdue = self._leaving.overdue(customer, is_calm=is_calm and self.command.mode is Mode.ENFORCE)
+        if overdue is not None:
+            self.wrong("e", name, overdue)
+
+    def _is_held(self, name: str) -> bool:
+        """Whether something holds a turn-off that moved away, for as long as people want it."""
+        owner = self._owners[name]
+        return owner.is_against_us or owner.is_unclear or self.is_pinned(name) or bool(self._aliases(name))
 
     def stepped(self) -> None:
         """Hold the ledger against the writes that were made."""
@@ -402,5 +410,5 @@ class Oracle:
             is_due = customer.place is Place.MOVED and customer.since < calm_since and customer.was in _PLAIN
             if domain is None or not is_due or domain.switch is not Switch.ON or domain.is_suspended:
                 continue
-            if not self.is_pinned(name) and not self._aliases(name):
+            if not (self.is_pinned(name) or self.is_wanted_on(name) or self._aliases(name)):
                 self.wrong("e", name, "still on at the end, though its mail has moved and everything was calm")

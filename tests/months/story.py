@@ -18,8 +18,13 @@ __all__ = [
     "BACKUP_STEPS",
     "EPILOGUE_DAYS",
     "FAULTS",
+    "LIES",
+    "OWN_RESOLVERS",
+    "PANELS",
+    "SLOW_PANELS",
     "STEPS_A_DAY",
     "VANTAGES",
+    "WRITES",
     "Act",
     "Event",
     "Hosted",
@@ -308,23 +313,23 @@ def _word(chance: Random, act: Act) -> str:
     return chance.choice([mode.value for mode in Mode]) if act is Act.MODE else ""
 
 
-_LIES = ("moved", "here", "nothing", "stale", "address")
-_PANELS = ("down", "cut off", "short of names", "unclear")
-_OWN_RESOLVERS = ("stale", "stale", "lying", "half silent", "silent")
-_SLOW_PANELS = ("slow to list", "slow to turn")
+LIES = ("moved", "here", "nothing", "stale", "address")
+PANELS = ("down", "cut off", "short of names", "unclear")
+OWN_RESOLVERS = ("stale", "stale", "lying", "half silent", "silent")
+SLOW_PANELS = ("slow to list", "slow to turn")
 _SLOW_HOURS = (1, 2, 5, 9, 30)
 _BACK = ("restarted", "dead-till-next")
 _LEDGER_WRITES = ("begin_run", "record_pass", "intend", "intend", "settle", "settle", "finish_run")
 _INSTRUCTIONS = 400
 """Of SQLite; most writes take fewer, and are then killed right after."""
 _PORTS = ("inventory", "all_opinions", "evidence", "observations", "intend", "turn", "read_switch", "settle")
-_WRITES = ("reply lost", "lost", "late", "not applied", "refused", "unreadable")
+WRITES = ("reply lost", "lost", "late", "not applied", "refused", "unreadable")
 
 
 def _panel(chance: Random, names: list[str], at: int) -> Iterator[Event]:
     """Let something be wrong with a panel; while a slow one answers, customers go on moving."""
-    server, what = chance.choice(_SERVERS), chance.choice((*_PANELS, *_SLOW_PANELS))
-    hours = chance.choice(_SLOW_HOURS) if what in _SLOW_PANELS else 0
+    server, what = chance.choice(_SERVERS), chance.choice((*PANELS, *SLOW_PANELS))
+    hours = chance.choice(_SLOW_HOURS) if what in SLOW_PANELS else 0
     lasts = chance.randint(4, 12) if what == "slow to turn" else chance.randint(1, 4)
     yield Event(step=at, act=Act.PANEL, subject=server, what=what, number=hours, lasts=lasts)
     for name in chance.sample(names, min(len(names), chance.randint(0, 3))) if hours else ():
@@ -352,7 +357,7 @@ def _faults(chance: Random, names: list[str], steps: int) -> Iterator[Event]:
                     step=at,
                     act=act,
                     subject=chance.choice(VANTAGES),
-                    what=" ".join((chance.choice(_LIES), chance.choice((*names, "all")))),
+                    what=" ".join((chance.choice(LIES), chance.choice((*names, "all")))),
                     lasts=chance.randint(1, _LONGEST),
                 )
             case Act.SILENCE:
@@ -363,14 +368,14 @@ def _faults(chance: Random, names: list[str], steps: int) -> Iterator[Event]:
             case Act.PANEL:
                 yield from _panel(chance, names, at)
             case Act.OWN:
-                server, what = chance.choice(_SERVERS), chance.choice(_OWN_RESOLVERS)
+                server, what = chance.choice(_SERVERS), chance.choice(OWN_RESOLVERS)
                 yield Event(step=at, act=act, subject=server, what=what, lasts=chance.randint(1, _LONGEST))
             case Act.WRITE:
                 yield Event(
                     step=at,
                     act=act,
                     subject=chance.choice(_SERVERS),
-                    what=chance.choice(_WRITES),
+                    what=chance.choice(WRITES),
                     number=chance.choice((1, 1, 2, 4)),
                 )
             case Act.CLOCK:

@@ -62,6 +62,9 @@ APPROVED = replace(
 OWN_RESOLVERS = {
     what: a_story(an_event(0, Act.OWN, what, lasts=12)) for what in ("stale", "lying", "silent", "half silent")
 }
+SEEN_BACK_BY_ONE = a_story(
+    an_event(6, Act.TOGGLE), Event(step=10, act=Act.LIE, subject="c", what="here moved.example", lasts=8)
+)
 PINNED = a_story(an_event(0, Act.PIN, lasts=8))
 TO_AND_FRO = a_story(an_event(8, Act.MOVE, "HERE"), an_event(12, Act.MOVE, "MOVED"), days=12)
 
@@ -79,13 +82,18 @@ def restored(step: int, *, days: int) -> Story:
 
 RESTORED, RESTORED_AFTER_A_WEEK = restored(11, days=0), restored(37, days=7)
 STORIES = [LEAVING, SUSPENDED, KILLED, BY_HAND, BACK, RESTORED, RESTORED_AFTER_A_WEEK, SLOW_TO_LIST, SLOW_TO_TURN]
-STORIES += [APPROVED, PINNED, TO_AND_FRO, *OWN_RESOLVERS.values()]
+STORIES += [APPROVED, PINNED, TO_AND_FRO, SEEN_BACK_BY_ONE, *OWN_RESOLVERS.values()]
 
 
-def without_confirmation(setup: Setup) -> Setup:
-    hasty = Confirmation(sightings=1, window=timedelta(0), unknown_provider_window=timedelta(0))
-    servers = tuple(replace(one, policy=replace(one.policy, confirm=hasty)) for one in setup.servers)
+def confirming(setup: Setup, *, sightings: int, hours: int) -> Setup:
+    window = timedelta(hours=hours)
+    confirm = Confirmation(sightings=sightings, window=window, unknown_provider_window=window)
+    servers = tuple(replace(one, policy=replace(one.policy, confirm=confirm)) for one in setup.servers)
     return replace(setup, servers=servers)
+
+
+without_confirmation = partial(confirming, sightings=1, hours=0)
+too_patient = partial(confirming, sightings=3, hours=30)
 
 
 def dating_what_it_saw_back(setup: Setup) -> Setup:
@@ -161,12 +169,20 @@ def test_the_program_as_it_is_passes_these_stories(story: Story, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("variant", "story"), [(without_confirmation, LEAVING), (dating_what_it_saw_back, SLOW_TO_LIST)]
+    ("variant", "story", "invariant"),
+    [
+        (without_confirmation, LEAVING, "a"),
+        (dating_what_it_saw_back, SLOW_TO_LIST, "a"),
+        (too_patient, LEAVING, "e"),
+        (too_patient, a_story(), "e"),
+    ],
 )
-def test_a_program_that_does_not_wait_is_caught(variant: Variant, story: Story, tmp_path: Path) -> None:
+def test_a_program_that_waits_too_little_or_too_long_is_caught(
+    variant: Variant, story: Story, invariant: str, tmp_path: Path
+) -> None:
     (found,) = live(story, tmp_path, variant).violations
 
-    assert (found.invariant, found.name) == ("a", "moved.example")
+    assert (found.invariant, found.name) == (invariant, "moved.example")
 
 
 @pytest.mark.parametrize(

@@ -98,8 +98,8 @@ class World:
         self.stale: dict[str, Place] = {}
         self.silences: dict[str, tuple[str, int]] = {}
         self.suspended: dict[str, int] = {}
-        self.looked_at = timedelta(0)
-        """When public DNS was last asked, by ``elapsed``, and where mail truly was then."""
+        self.looked_at, self.looked_on = timedelta(0), NOW
+        """When public DNS was last asked, by ``elapsed`` and by the machine's clock, and where mail truly was then."""
         self.sight: Mapping[str, Place] = {}
         self.was_told_true = False
         """Whether a vantage answered truthfully then."""
@@ -128,7 +128,7 @@ class World:
 
     def look(self) -> None:
         """Note what public DNS is truly like at the moment at which it is asked."""
-        self.looked_at = self.elapsed
+        self.looked_at, self.looked_on = self.elapsed, self.at
         self.sight = {name: one.place for name, one in self.customers.items()}
         self.was_told_true = self.has_truthful_vantage
 
