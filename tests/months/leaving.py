@@ -41,13 +41,15 @@ class Leaving:
         self._seen_here: dict[str, datetime] = {}
         self._known: set[str] = set()
         """Names that the very first pass found."""
-        self._tried: list[tuple[str, str, datetime]] = []
+        self._tried: dict[str, list[datetime]] = {}
+        """When each name's switch, and any of each server's switches, was about to be turned."""
         self.longest = timedelta(0)
         """The longest that it took where no limit held it."""
 
     def tried(self, server: str, name: str) -> None:
         """Note that one of a server's switches is about to be turned."""
-        self._tried.append((server, name, self._world.at))
+        for whose in (server, name):
+            self._tried.setdefault(whose, []).append(self._world.at)
 
     def disturbed(self) -> None:
         """Note that something came in between: what is calm begins anew."""
@@ -94,10 +96,9 @@ class Leaving:
         is_away = customer.place is Place.MOVED or (
             customer.place in AWAY and world.story.unknown_provider is UnknownProvider.WINDOW
         )
-        turns = [at for _, turned, at in self._tried if turned == name and abs(world.at - at) <= _WEEK]
         return (
             is_away
-            and len(turns) < 2
+            and self._tried_within(name, _WEEK) < 2
             and self._has_arrived(customer)
             and self._is_quiet(customer)
             and world.server_of(name).own_resolvers[0] not in LEADING_ASTRAY
@@ -125,5 +126,7 @@ class Leaving:
             for name, domain in domains.items()
             if domain.switch is Switch.ON and self._world.customers[name].place in _MAY_BE_PLANNED
         ]
-        recent = [at for where, _, at in self._tried if where == server and abs(self._world.at - at) <= _DAY]
-        return len(planned) + len(recent) > allowed(len(domains))
+        return len(planned) + self._tried_within(server, _DAY) > allowed(len(domains))
+
+    def _tried_within(self, whose: str, span: timedelta) -> int:
+        return sum(1 for at in self._tried.get(whose, ()) if abs(self._world.at - at) <= span)
