@@ -363,7 +363,8 @@ class Life:
         wanted = [name for name in names if self.oracle.is_wanted_on(name) or not self._is_right(name)]
         for name in wanted:
             pin = Event(step=self.world.step, act=Act.PIN, subject=name)
-            self._does("hand", self.mode, lambda pin=pin: self._write(pin))  # type: ignore[misc]
+            if self._does("hand", self.mode, lambda pin=pin: self._write(pin)) != "done":  # type: ignore[misc]
+                return None  # the ledger takes no pin now: another day
         if wanted:
             return self._review()
         if entries:
