@@ -66,6 +66,7 @@ SEEN_BACK_BY_ONE = a_story(
     an_event(6, Act.TOGGLE), Event(step=10, act=Act.LIE, subject="c", what="here moved.example", lasts=8)
 )
 PINNED = a_story(an_event(0, Act.PIN, lasts=8))
+PIN_NOT_TAKEN = a_story(an_event(9, Act.TOGGLE), an_event(14, Act.REVIEW), an_event(14, Act.FULL, number=3))
 TO_AND_FRO = a_story(an_event(8, Act.MOVE, "HERE"), an_event(12, Act.MOVE, "MOVED"), days=12)
 
 
@@ -82,7 +83,7 @@ def restored(step: int, *, days: int) -> Story:
 
 RESTORED, RESTORED_AFTER_A_WEEK = restored(11, days=0), restored(37, days=7)
 STORIES = [LEAVING, SUSPENDED, KILLED, BY_HAND, BACK, RESTORED, RESTORED_AFTER_A_WEEK, SLOW_TO_LIST, SLOW_TO_TURN]
-STORIES += [APPROVED, PINNED, TO_AND_FRO, SEEN_BACK_BY_ONE, *OWN_RESOLVERS.values()]
+STORIES += [APPROVED, PINNED, TO_AND_FRO, SEEN_BACK_BY_ONE, PIN_NOT_TAKEN, *OWN_RESOLVERS.values()]
 
 
 def confirming(setup: Setup, *, sightings: int, hours: int) -> Setup:
