@@ -70,7 +70,7 @@ def counts_towards_limits(change: Change, now: datetime, skips: Skips = NO_SKIPS
         and change.outcome is not Outcome.FAILED
         and not change.is_reviewed
         and not change.is_never_local
-        and skips.age(change.intended_at, now) < DAY
+        and skips.age(change.finished_at or change.intended_at, now) < DAY
     )
 
 

@@ -361,20 +361,21 @@ def test_names_nobody_may_host_are_not_counted() -> None:
     assert judge(a_server_case(*names, policy=policy)).report.refusal is None
 
 
-COUNTED = a_change("other.example", intended_at=NOW - 23 * HOUR)
+COUNTED = a_change("other.example", intended_at=NOW - 25 * HOUR, finished_at=NOW - 23 * HOUR)
 
 
 @pytest.mark.parametrize(
     ("change", "is_counted"),
     [
         (COUNTED, True),
-        (replace(COUNTED, outcome=None), True),
+        (replace(COUNTED, intended_at=NOW - 23 * HOUR, finished_at=None, outcome=None), True),
         (replace(COUNTED, outcome=Outcome.FAILED), False),
         (replace(COUNTED, actor=Actor.PERSON), False),
         (replace(COUNTED, switch_to=Switch.ON), False),
         (replace(COUNTED, is_reviewed=True), False),
         (replace(COUNTED, is_never_local=True), False),
-        (replace(COUNTED, intended_at=NOW - 24 * HOUR), False),
+        (replace(COUNTED, finished_at=NOW - 24 * HOUR), False),
+        (replace(COUNTED, intended_at=NOW - 24 * HOUR, finished_at=None, outcome=None), False),
     ],
 )
 def test_the_rolling_day_counts_our_own_unreviewed_turn_offs(change: Change, is_counted: bool) -> None:
