@@ -235,6 +235,7 @@ class Life:
     def _does(self, what: str, mode: Mode, act: Callable[[], object]) -> str:
         """Let the program do something, and return how that ended."""
         self.oracle.command = Command(what=what, mode=mode)
+        self.calls.is_dead = False
         try:
             act()
         except Killed:

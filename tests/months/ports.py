@@ -47,6 +47,8 @@ class Calls:
     within: int | None = None
     """For a write to the ledger: make it in a child that is truly killed after so many of SQLite's instructions."""
     has_struck: bool = False
+    is_dead: bool = False
+    """Killed and not started again: what other threads of that process were about to do is not done either."""
 
     def arm(
         self,
@@ -66,6 +68,8 @@ class Calls:
             self.arm()
 
     def made_one(self, name: str, call: Callable[[], Any], die: Callable[[int], None] | None = None) -> Any:
+        if self.is_dead:
+            raise Killed
         if self.full_from and name in _WRITES and self.made >= self.full_from:
             self.has_struck = True
             raise LedgerError("cannot write to the ledger: the disk is full")
@@ -74,6 +78,7 @@ class Calls:
             self.made += 1
             is_last = self.made == self.kill_at and not self.has_struck
         self.has_struck = self.has_struck or is_last
+        self.is_dead = is_last
         if is_last and self.within is not None and die is not None:
             die(self.within)
         if is_last and not self.is_after:
