@@ -113,11 +113,14 @@ class Leaving:
 
     def _is_quiet(self, customer: Customer) -> bool:
         """Whether no mail came in the last week, but from those who cannot have known of the move yet."""
-        if not customer.log or self._world.at - customer.log[-1].last > _WEEK:
+        latest = max((one.last for one in customer.log), default=None)  # the clock may have been set back since
+        if latest is None or self._world.at - latest > _WEEK:
             return True
         seen = self._seen_here.get(customer.name)
         knowing = _DAY + timedelta(hours=customer.hosted.ttl_hours)
-        return customer.place is Place.MOVED and seen is not None and customer.log[-1].last < seen + knowing
+        if customer.place is not Place.MOVED or seen is None or seen > self._world.at:
+            return False
+        return latest < seen + knowing
 
     def _may_be_limited(self, server: str) -> bool:
         domains = self._world.servers[server].domains

@@ -116,7 +116,7 @@ class Oracle:
         """Those that the ledger has the outcome of."""
         self._pruned = NOW - timedelta(days=10_000)
         self._open: dict[int, Change] = {}
-        self._turn_offs: list[tuple[str, datetime]] = []
+        self._turn_offs: list[tuple[str, datetime, _Write]] = []
         self._refused_since: dict[str, int] = {}
         self._leaving = Leaving(self.world, self._is_held)
 
@@ -149,7 +149,7 @@ class Oracle:
             else:
                 owner.is_ours, owner.is_against_us = to is Switch.OFF, False
                 if to is Switch.OFF and self.command.what == "pass" and not self._customer(name).hosted.is_never_local:
-                    self._turn_offs.append((server, self.world.at))
+                    self._turn_offs.append((server, self.world.at, write))
             owner.is_unnoticed = False
             if to is Switch.OFF:
                 self.turned_off += 1
@@ -210,7 +210,11 @@ class Oracle:
         for why in (why for why, is_so in forbidden.items() if is_so):
             self.wrong("b", name, f"turned off though {why}")
         if not is_reviewed and not customer.hosted.is_never_local:
-            recent = [at for where, at in self._turn_offs if where == server and abs(self.world.at - at) < _DAY]
+            recent = [
+                at
+                for where, at, write in self._turn_offs
+                if where == server and abs(self.world.at - at) < _DAY and not write.is_muddled
+            ]
             most = allowed(len(self.world.servers[server].domains))
             if len(recent) + 1 > most:
                 self.wrong("b", name, f"turn-off {len(recent) + 1} on {server} in 24 hours, {most} are allowed")
@@ -315,7 +319,7 @@ class Oracle:
     # ---- after each step
 
     def disturbed(self) -> None:
-        """Note that a pass did not end, or that the clock was set."""
+        """Note that a pass was not calm or did not end, or that the clock was set."""
         self._leaving.disturbed()
 
     def looked(self) -> None:
@@ -327,6 +331,8 @@ class Oracle:
     def passed(self, servers: Iterable[str], *, is_calm: bool) -> None:
         """Judge a pass that ended, with the servers whose panels answered in it."""
         answering = set(servers)
+        if not is_calm:
+            self.disturbed()
         for name, customer in self.world.customers.items():
             owner, domains = self._owners[name], self.world.server_of(name).domains
             if customer.hosted.server not in answering or name not in domains:
