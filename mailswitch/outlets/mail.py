@@ -125,7 +125,7 @@ def _told(error: Exception) -> str:
             return cleaned(f"the server said {_reply(error.smtp_code, error.smtp_error)}")
         case ConnectionRefusedError():
             return "nobody listens there"
-        case TimeoutError():
+        case TimeoutError() | smtplib.SMTPServerDisconnected(__context__=TimeoutError()):
             return "the server was silent"
     return cleaned(str(error)) or type(error).__name__
 

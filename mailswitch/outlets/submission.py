@@ -179,6 +179,6 @@ def _told(error: Exception) -> str:
             return cleaned(f"it said {error.smtp_code} {shown}")
         case ConnectionRefusedError():
             return "nobody listens there"
-        case TimeoutError():
+        case TimeoutError() | smtplib.SMTPServerDisconnected(__context__=TimeoutError()):
             return "it was silent"
     return cleaned(str(error)) or type(error).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from mailswitch.core.errors import OutletError
 from mailswitch.core.notices import Bulletin
+from mailswitch.outlets import mail
 from mailswitch.outlets.mail import MailSettings, MailWay
 from tests.support.builders import NOW
 from tests.support.sinks import MailSink, closed_port
@@ -120,6 +122,12 @@ def test_a_slow_server_costs_no_more_than_the_time_out(sink: type[MailSink]) -> 
 
     assert "not done within 0.3 s" in message or "silent" in message
     assert time.monotonic() - began < 10
+
+
+def test_the_server_is_silent_too_when_a_read_is_over_before_the_whole_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mail, "watched", lambda *_: nullcontext())
+
+    assert "the server was silent" in failing(MailSink(greeting=None), timeout=timedelta(milliseconds=100))
 
 
 def test_a_farewell_nobody_answers_is_not_waited_for() -> None:

@@ -295,7 +295,7 @@ def test_a_server_that_is_silent_is_not_waited_for_without_an_end(mta: Mta) -> N
 
     mta.at = wait
     try:
-        with pytest.raises(MailError, match=r"it was silent|timed out"):
+        with pytest.raises(MailError, match="it was silent"):
             _send(_outbox(mta.port, seconds=0.2))
     finally:
         waiting.set()
