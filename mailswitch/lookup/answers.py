@@ -60,6 +60,8 @@ _Labels = tuple[bytes, ...]
 _PLAIN_LABEL = re.compile(rb"[A-Za-z0-9_-]+\Z")
 """What no name has to be escaped for."""
 
+_AA, _RA = int(dns.flags.AA), int(dns.flags.RA)
+_ANSWERING = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
 _FILTERS = {4: "forged", 15: "blocked", 16: "censored", 17: "filtered"}
 _MAX_CHAIN = 16
 _MAX_RECORDS = 100
@@ -156,15 +158,15 @@ class Said:
         for code in self.errors:
             if code in _FILTERS:
                 return Unreliable(f"the resolver says that its answer is {_FILTERS[code]} (extended error {code})")
-        if self.rcode not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
+        if self.rcode not in _ANSWERING:
             more = f" (extended error {', '.join(map(str, self.errors))})" if self.errors else ""
             passing = self.rcode in {dns.rcode.SERVFAIL, dns.rcode.REFUSED}
             return Unreliable(dns.rcode.to_text(self.rcode) + more, Again.ONCE if passing else Again.NEVER)
-        if self.flags & dns.flags.AA:
+        if self.flags & _AA:
             if self.is_own:
                 return None
             return Unreliable("it answers with authority: it serves the zone itself and is no public view")
-        if not self.flags & dns.flags.RA:
+        if not self.flags & _RA:
             return Unreliable("it offers no recursion")
         return None
 
