@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import dns.flags
@@ -105,20 +105,24 @@ class Window:
     def _fill(self, left: float) -> bool:
         """Send what is due and what there is room for, as fast as the pace allows; return whether more is to come."""
         now, pace = self._loop.time(), self._standing.pace
-        self._pause = _TICK_SECONDS
+        chosen: list[Inquiry] = []
+        is_full = False
         while not (wait := pace.wait(now)):
             inquiry = self._due(now) if self._again else None
             if inquiry is None:
-                if len(self._open) >= self._limit:
-                    return True
-                inquiry = self._fresh(now)
+                is_full = len(self._open) >= self._limit
+                inquiry = None if is_full else self._fresh(now)
                 if inquiry is None:
-                    return False
+                    break
                 self._open.add(inquiry)
             inquiry.turn = None
             inquiry.tries += 1
-            self._send(inquiry, now)
-        self._pause = min(self._pause, wait)
+            pace.sent()
+            chosen.append(inquiry)
+        self._send(chosen, now)
+        self._pause = min(_TICK_SECONDS, wait) if wait else _TICK_SECONDS
+        if not wait:
+            return is_full
         if wait >= left:
             self._end_unsent()
         return wait < left
@@ -143,26 +147,35 @@ class Window:
             self._done(inquiry, GIVEN_UP)
         return inquiry
 
-    def _send(self, inquiry: Inquiry, now: float) -> None:
-        """Put an inquiry once more; all but the last of several tries have their letter case mixed."""
-        is_mixed = inquiry.tries == 1 or inquiry.tries < self._timing.tries
-        asked = question(self._entropy.mixed_case(inquiry.wire) if is_mixed else inquiry.wire, inquiry.rdtype)
-        drawn = self._entropy.number()
-        port = STREAMS if inquiry.is_truncated else self._port
-        if port is None:
-            port = (drawn >> 16 if inquiry.port is None else inquiry.port + 1) % PORTS
-        inquiry.port, inquiry.asked, inquiry.sent_at = port, asked, now
-        while not self._tries.add(inquiry, port << 16 | drawn & 0xFFFF):
-            drawn = self._entropy.number()
-        packet = query_packet(drawn & 0xFFFF, asked, has_edns=inquiry.has_edns)
+    def _send(self, inquiries: Sequence[Inquiry], now: float) -> None:
+        """Put inquiries once more; all but the last of several tries have their letter case mixed.
+
+        One after another and without anything in between, because a server that falls asleep costs time to be woken.
+        """
+        mixed = self._entropy.mixed_cases([inquiry.wire for inquiry in inquiries])
+        numbers = self._entropy.numbers(len(inquiries))
+        for inquiry, name, number in zip(inquiries, mixed, numbers, strict=True):
+            is_mixed = inquiry.tries == 1 or inquiry.tries < self._timing.tries
+            asked = question(name if is_mixed else inquiry.wire, inquiry.rdtype)
+            port = STREAMS if inquiry.is_truncated else self._port
+            drawn = number
+            if port is None:
+                port = (drawn >> 16 if inquiry.port is None else inquiry.port + 1) % PORTS
+            inquiry.port, inquiry.asked, inquiry.sent_at = port, asked, now
+            while not self._tries.add(inquiry, port << 16 | drawn & 0xFFFF):
+                drawn = self._entropy.number()
+            packet = query_packet(drawn & 0xFFFF, asked, has_edns=inquiry.has_edns)
+            if port == STREAMS:
+                self._streams.send(packet)
+                continue
+            try:
+                self._ports.send(port, packet)
+            except OSError as error:
+                self._break(port, error)  # it may well be about packets sent before
+
+    def _send_at_once(self, inquiry: Inquiry) -> None:
         self._standing.pace.sent()
-        if port == STREAMS:
-            self._streams.send(packet)
-            return
-        try:
-            self._ports.send(port, packet)
-        except OSError as error:
-            self._break(port, error)  # it may well be about packets sent before
+        self._send([inquiry], self._loop.time())
 
     def _break(self, port: int, error: OSError) -> None:
         """Take note that nothing comes back to a port."""
@@ -174,21 +187,19 @@ class Window:
         self._tries.forget(inquiry)
         inquiry.turn = None
         inquiry.is_truncated = True
-        self._send(inquiry, self._loop.time())
+        self._send_at_once(inquiry)
 
     def _take_in(self) -> None:
         """Take in whatever came, and what did not come in time."""
         now = self._loop.time()
         for port, error in self._ports.broken():
             self._break(port, error)
-        for port, packet in self._ports.arrived():
-            self._received(port, packet, now)
+        self._received(self._ports.arrived(), now)
         for ident, reason in self._streams.lost():
             lost = self._tries.inquiry(STREAMS << 16 | ident)
             if lost is not None and lost.key == STREAMS << 16 | ident:
                 self._failed(lost, Unreliable(reason, Again.ALWAYS), _PAUSE_SECONDS)
-        for packet in self._streams.arrived():
-            self._received(STREAMS, packet, now)
+        self._received([(STREAMS, packet) for packet in self._streams.arrived()], now)
         for inquiry in self._tries.overdue(self._patience, now):
             self._standing.unanswered(now)
             if inquiry.key is not None and inquiry.key >> 16 == STREAMS:
@@ -200,31 +211,38 @@ class Window:
             return self._timeout
         return min(self._timeout, self._standing.trips.patience(number))
 
-    def _received(self, port: int, packet: bytes, now: float) -> None:
-        key = port << 16 | int.from_bytes(packet[:2])
-        inquiry = self._tries.inquiry(key)
-        if inquiry is None or len(packet) < _HEADER_OCTETS:
-            self._standing.stray(Stray.MALFORMED if len(packet) < _HEADER_OCTETS else self._tries.stray(key))
-            return
-        if inquiry.key == key:
-            asked, sent_at = inquiry.asked, inquiry.sent_at
-        else:
-            asked, sent_at = self._tries.earlier(key)
-        reply = self._codec.read(packet, asked) if self._codec is not None else None
-        reply = reply or read_low_level(packet, asked, inquiry.name, inquiry.rdtype)
-        if reply is not None:
+    def _received(self, packets: Iterable[tuple[int, bytes]], now: float) -> None:
+        """Take in packets, each with the port it came to."""
+        tries, standing, codec, finish = self._tries, self._standing, self._codec, self._finish
+        for port, packet in packets:
+            key = port << 16 | int.from_bytes(packet[:2])
+            inquiry = tries.inquiry(key)
+            if inquiry is None or len(packet) < _HEADER_OCTETS:
+                standing.stray(Stray.MALFORMED if len(packet) < _HEADER_OCTETS else tries.stray(key))
+                continue
+            if inquiry.key == key:
+                asked, sent_at = inquiry.asked, inquiry.sent_at
+            else:
+                asked, sent_at = tries.earlier(key)
+            reply = codec.read(packet, asked) if codec is not None else None
+            reply = reply or read_low_level(packet, asked, inquiry.name, inquiry.rdtype)
+            if reply is None:
+                self._received_other(inquiry, key, packet, asked, now - sent_at)
+                continue
             if now != self._sampled_at:  # what comes together was sent together: one of it tells how long it took
                 self._sampled_at = now
-                self._standing.answered(now - sent_at)
-            self._finish(inquiry, reply)
-            return
+                standing.answered(now - sent_at)
+            finish(inquiry, reply)
+
+    def _received_other(self, inquiry: Inquiry, key: int, packet: bytes, asked: bytes, seconds: float) -> None:
+        """Take in a packet that is no answer in good order; it came so many seconds after the try of ``key``."""
         heard = matched(packet, packet[:2], asked)
         if (stray := stray_in(packet, asked, heard)) is not None:
             self._standing.stray(stray)
         if heard is not None:
-            self._standing.trips.add(now - sent_at)
+            self._standing.trips.add(seconds)
             self._read_by_dnspython(inquiry, key, heard)
-        elif port == STREAMS:
+        elif key >> 16 == STREAMS:
             # Nobody but the vantage itself can have said it, so nothing better is to come.
             self._tries.drop(inquiry, key)
             self._judge(inquiry, Unreliable("an answer to another question", Again.ALWAYS))
@@ -248,7 +266,7 @@ class Window:
             if heard.rcode() in _EDNS_UNKNOWN and inquiry.has_edns:
                 inquiry.has_edns = False
                 self._standing.heard()
-                self._send(inquiry, self._loop.time())
+                self._send_at_once(inquiry)
                 return
             if heard.rcode() in _MAY_BE_TOO_FAST:
                 self._standing.pace.refused()

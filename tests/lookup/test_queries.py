@@ -37,15 +37,15 @@ def test_names_of_every_kind_have_dnspythons_wire_form(text: str) -> None:
     assert wire_form(DomainName(text)) == wire_name(DomainName(text)).to_wire()
 
 
-@given(labels=st.lists(LABEL, min_size=1, max_size=8))
-def test_mixing_case_changes_letters_only(labels: list[bytes]) -> None:
-    plain = dns.name.Name([*(label.lower() for label in labels), b""]).to_wire()
-    assert plain is not None
+@given(names=st.lists(st.lists(LABEL, min_size=1, max_size=8), max_size=4))
+def test_mixing_case_changes_letters_only(names: list[list[bytes]]) -> None:
+    plain = [dns.name.Name([*(label.lower() for label in labels), b""]).to_wire() or b"" for labels in names]
 
-    mixed = Entropy().mixed_case(plain)
+    mixed = Entropy().mixed_cases(plain)
 
-    assert mixed.lower() == plain
-    assert [len(label) for label in dns.name.from_wire(mixed, 0)[0].labels] == [*map(len, labels), 0]
+    assert [name.lower() for name in mixed] == plain
+    for name, labels in zip(mixed, names, strict=True):
+        assert [len(label) for label in dns.name.from_wire(name, 0)[0].labels] == [*map(len, labels), 0]
 
 
 def test_each_letter_is_its_own_toss() -> None:
@@ -56,12 +56,16 @@ def test_each_letter_is_its_own_toss() -> None:
 
 
 def test_no_octet_of_the_source_is_used_twice() -> None:
-    draws = itertools.cycle((b"\0", b"\xff"))
-    entropy = Entropy(lambda count: next(draws) * count)
+    draws = itertools.cycle((b"\0\0\xff", b"\xff\xff\0"))
+    entropy = Entropy(lambda count: next(draws) * (count // 3))
 
-    mixed = [entropy.mixed_case(b"a" * 1500) for _ in range(8)]
+    mixed = [name for _ in range(2) for name in entropy.mixed_cases([b"aa", b"a"])]
 
-    assert [set(octets) for octets in mixed] == [set(b"a"), set(b"a"), set(b"A"), set(b"A")] * 2
+    assert mixed == [b"aa", b"A", b"AA", b"a"]
+
+
+def test_numbers_drawn_together_differ() -> None:
+    assert len(set(Entropy().numbers(5000))) > 4900
 
 
 def test_ids_take_every_octet_value() -> None:
