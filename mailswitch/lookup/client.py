@@ -134,19 +134,24 @@ class VantageClient:
         )
         await window.work_off()
 
-    def _next(self, fresh: Iterator[Question]) -> Inquiry | None:
-        """Return what is to be asked next; None when there is nothing just now."""
-        while not self._follow_ups:
+    def _next(self, fresh: Iterator[Question], most: int) -> list[Inquiry]:
+        """Return what is to be asked next; nothing when there is nothing just now."""
+        chosen: list[Inquiry] = []
+        while len(chosen) < most:
+            if self._follow_ups:
+                chosen.append(self._follow_ups.popleft())
+                continue
             question = next(fresh, None)
             if question is None:
-                return None
+                break
             name, rdtype = question
             heard = self._heard[rdtype]
-            if name.text not in heard:
+            if name.text in heard:
+                self._wait_for(_Chase(question), question)
+            else:
                 heard[name.text] = None
-                return Inquiry(name, rdtype, wire_form(name))
-            self._wait_for(_Chase(question), question)
-        return self._follow_ups.popleft()
+                chosen.append(Inquiry(name, rdtype, wire_form(name)))
+        return chosen
 
     def _wait_for(self, chase: _Chase, question: Question) -> None:
         """Go on with ``chase`` when the answer to ``question`` is known; ask if nobody did."""
@@ -161,27 +166,28 @@ class VantageClient:
             heard[name.text] = None
             self._follow_ups.append(Inquiry(name, rdtype, wire_form(name), is_follow_up=True))
 
-    def _finished(self, inquiry: Inquiry, reply: Reply) -> None:
-        self.queries += inquiry.tries > 0
-        if isinstance(reply, Unreliable):
-            self.failures += inquiry.tries > 0
-            self._cut_off += reply.is_cut_off
-        question = inquiry.name, inquiry.rdtype
-        self._keep(question, reply)
-        if isinstance(reply, Unfinished) and not inquiry.is_follow_up:
-            self._go_on(_Chase(question), reply)
-        elif not inquiry.is_follow_up:
-            self._tell(question, reply)
-        if self._waiting:
-            for chase in self._waiting.pop(question, ()):
-                self._go_on(chase, reply)
+    def _finished(self, ended: Iterable[tuple[Inquiry, Reply]]) -> None:
+        for inquiry, reply in ended:
+            if inquiry.tries:
+                self.queries += 1
+            if isinstance(reply, Unreliable):
+                self.failures += inquiry.tries > 0
+                self._cut_off += reply.is_cut_off
+            name, rdtype = question = inquiry.name, inquiry.rdtype
+            self._heard[rdtype][name.text] = self._answers.get(id(reply)) or self._answer(reply)
+            if not inquiry.is_follow_up:
+                if isinstance(reply, Unfinished):
+                    self._go_on(_Chase(question), reply)
+                else:
+                    self._tell(question, reply)
+            if self._waiting:
+                for chase in self._waiting.pop(question, ()):
+                    self._go_on(chase, reply)
 
-    def _keep(self, question: Question, reply: Reply) -> None:
-        """Keep an answer; equal ones that come together are one value."""
-        answer = self._answers.get(id(reply))
-        if answer is None:
-            answer = self._answers[id(reply)] = reply, self.moment()
-        self._heard[question[1]][question[0].text] = answer
+    def _answer(self, reply: Reply) -> Answer:
+        """Make a reply an answer of this moment; equal ones that come together are one value."""
+        answer = self._answers[id(reply)] = reply, self.moment()
+        return answer
 
     def _go_on(self, chase: _Chase, reply: Reply) -> None:
         """Tell the answer, or ask for the end of its chain."""
@@ -195,7 +201,7 @@ class VantageClient:
             reply = Unreliable(f"the CNAME chain has no end after {_MAX_HOPS} more questions")
         if not isinstance(reply, Unfinished):
             if chase.hops:
-                self._keep(chase.question, reply)
+                self._heard[chase.question[1]][chase.question[0].text] = self._answer(reply)
             self._tell(chase.question, reply)
             return
         chase.hops, chase.canonical, chase.ttl = chase.hops + 1, reply.canonical, reply.ttl

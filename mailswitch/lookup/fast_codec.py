@@ -80,9 +80,9 @@ class FastCodec:
     """
 
     def __init__(self) -> None:
-        self._reach_of: dict[bytes, int] = {}
-        """From where in the question octets behind it depended on it, when they were met last."""
-        self._read: dict[tuple[bytes, bytes, bytes], Found] = {}
+        self._read: dict[bytes, tuple[int, bytes, bytes, Found]] = {}
+        """By the octets behind the question: from where in it they depended on it when they were met last, and what was
+        there, in lower case; the header; and what all that was read as."""
         self._mx_of: dict[bytes, MX] = {}
         self._found_of: dict[tuple[int | None, int, tuple[bytes, ...]], Found] = {}
         self._negative_of: dict[tuple[int, int], Nothing | NotThere] = {}
@@ -96,10 +96,10 @@ class FastCodec:
         if packet[_HEADER_OCTETS:at] != asked:
             return None
         header, behind = packet[2:_HEADER_OCTETS], packet[at:]
-        reach = self._reach_of.get(behind)
-        if reach is not None:
-            found = self._read.get((header, asked[reach:].lower(), behind))
-            if found is not None:
+        met = self._read.get(behind)
+        if met is not None:
+            reach, header_then, end_then, found = met
+            if header == header_then and asked[reach:].lower() == end_then:
                 return found
         shape = _SHAPES.get(header)
         if shape is None:
@@ -115,9 +115,7 @@ class FastCodec:
         if reach >= 0:
             if len(self._read) >= _MAX_REMEMBERED:
                 self._read.clear()
-                self._reach_of.clear()
-            self._reach_of[behind] = reach
-            self._read[header, asked[reach:].lower(), behind] = found
+            self._read[behind] = reach, header, asked[reach:].lower(), found
         return found
 
     def _found(self, packet: bytes, asked: bytes, count: int, additional: int) -> tuple[Found, int]:

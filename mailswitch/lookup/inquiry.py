@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import dns.rdatatype
 
@@ -16,13 +17,15 @@ __all__ = ["STREAMS", "Inquiry", "Tries"]
 
 STREAMS = PORTS
 """Where tries over TCP and TLS are pending: a port of their own, whatever connection they are on."""
+_KEYS = PORTS << 16
+"""Ports and ids over UDP, in one number."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Inquiry:
     """One question until it is answered or given up, and the last try of it.
 
-    There is one for each question of a sweep: what is rarely needed is made when it is.
+    There is one for each question of a sweep: what is not given stays the class's until it changes.
     """
 
     name: DomainName
@@ -31,22 +34,22 @@ class Inquiry:
     """The name in wire form."""
     is_follow_up: bool = False
     """Asked for the end of other names' chains only."""
-    has_edns: bool = True
-    is_truncated: bool = False
+    has_edns: bool = field(default=True, init=False)
+    is_truncated: bool = field(default=False, init=False)
     """Over UDP: it is asked over TCP from then on."""
-    tries: int = 0
+    tries: int = field(default=0, init=False)
     """Tries made so far."""
-    key: int | None = None
+    key: int | None = field(default=None, init=False)
     """Port and id, in one number, of the try whose answer is waited for; None between tries."""
-    port: int | None = None
+    port: int | None = field(default=None, init=False)
     """Where the last try was sent from."""
-    asked: bytes = b""
+    asked: bytes = field(default=b"", init=False)
     """The question section of the last try, which its answer has to repeat."""
-    sent_at: float = 0.0
+    sent_at: float = field(default=0.0, init=False)
     """When the last try was sent, in seconds of the event loop's clock."""
-    turn: int | None = None
+    turn: int | None = field(default=None, init=False)
     """Its place among those to be tried again; None when it is not to be."""
-    earlier_keys: tuple[int, ...] = ()
+    earlier_keys: tuple[int, ...] = field(default=(), init=False)
     """Those of the tries before: an answer to one of them is as good."""
 
 
@@ -57,6 +60,8 @@ class Tries:
         self._most = most
         self._over = bytearray((STREAMS + 1) << 16)
         self._pending: dict[int, Inquiry] = {}
+        self.inquiry = self._pending.get
+        """Returns whose try it is, None for a key that no try is pending under."""
         self._earlier: dict[int, tuple[bytes, float]] = {}
         """What was asked when, of tries that are not the last of their inquiry."""
         self._sent = tuple(deque[tuple[float, Inquiry]]() for _ in range(most + 1))
@@ -72,9 +77,15 @@ class Tries:
         self._sent[number].append((inquiry.sent_at, inquiry))
         return True
 
-    def inquiry(self, key: int) -> Inquiry | None:
-        """Return whose try it is."""
-        return self._pending.get(key)
+    def add_first(self, inquiries: Sequence[Inquiry], draw: Callable[[int], Iterable[int]], now: float) -> list[int]:
+        """Wait for the answers to first tries over UDP, sent now; return their keys, made of numbers of ``draw``."""
+        while True:
+            keys = [number % _KEYS for number in draw(len(inquiries))]
+            if len({*keys}) == len(keys) and self._pending.keys().isdisjoint(keys):
+                break
+        self._pending.update(zip(keys, inquiries, strict=True))
+        self._sent[0].extend(zip(itertools.repeat(now), inquiries, strict=False))
+        return keys
 
     def stray(self, key: int) -> Stray:
         """Return what an answer is under whose key no try is pending."""

@@ -9,6 +9,7 @@ Facts:
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from datetime import timedelta
 
@@ -29,6 +30,8 @@ _FIRST_SECONDS = 1.0
 _LEAST_SECONDS = 0.15
 _MOST_SECONDS = 2.0
 
+_ROUNDING = 1e-9
+"""A token short by so little is whole: waiting for half a microsecond's would wait for ever."""
 _BURST_SECONDS = 0.05
 _PERIOD_SECONDS = 1.0
 _RAISE = 1.05
@@ -97,13 +100,18 @@ class Pace:
         burst = max(1.0, self._rate * _BURST_SECONDS)
         self._tokens = min(burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
-        # Half a microsecond's tokens short is rounding: waiting for it would wait for ever.
-        return 0.0 if self._tokens >= 1 - 1e-9 else (1 - self._tokens) / self._rate
+        return 0.0 if self._tokens >= 1 - _ROUNDING else (1 - self._tokens) / self._rate
 
-    def sent(self) -> None:
-        """Take note of a packet sent."""
-        self._tokens -= 1
-        self._sent += 1
+    def allowed(self, now: float) -> int:
+        """Return how many packets may be sent now."""
+        if self._limit is None:
+            return sys.maxsize
+        return 0 if self.wait(now) else int(self._tokens + _ROUNDING)
+
+    def sent(self, count: int = 1) -> None:
+        """Take note of packets sent."""
+        self._tokens -= count
+        self._sent += count
 
     def unanswered(self) -> None:
         """Take note of a packet that counts as lost."""

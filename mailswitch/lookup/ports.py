@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Iterable
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -38,7 +39,7 @@ class Ports:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._sockets: dict[int, socket.socket] = {}
-        self._arrived: list[tuple[int, bytes]] = []
+        self._arrived: list[tuple[int, list[bytes]]] = []
         self._broken: list[tuple[int, OSError]] = []
         self._woken: asyncio.Future[None] | None = None
 
@@ -55,16 +56,19 @@ class Ports:
             port.close()
         self._sockets.clear()
 
-    def send(self, port: int, packet: bytes) -> None:
-        """Send a packet from one of the ports, 0 to 7; one that the system has no room for is lost, as on its way.
+    def send(self, packets: Iterable[tuple[int, bytes]]) -> None:
+        """Send packets, each from one of the ports, 0 to 7; one that the system has no room for is lost, as on its way.
 
-        Raises:
-            OSError: the vantage cannot be reached.
+        Where the vantage cannot be reached, the port is among those that are ``broken`` from then on.
         """
-        try:
-            (self._sockets.get(port) or self._open(port)).send(packet)
-        except BlockingIOError:
-            return
+        sockets = self._sockets
+        for port, packet in packets:
+            try:
+                (sockets.get(port) or self._open(port)).send(packet)
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                self._broken.append((port, error))  # it may well be about packets sent before
 
     async def wait(self, seconds: float) -> None:
         """Wait until a datagram or an error is there, or ``wake`` is called; at most so long."""
@@ -83,8 +87,8 @@ class Ports:
         if self._woken is not None and not self._woken.done():
             self._woken.set_result(None)
 
-    def arrived(self) -> list[tuple[int, bytes]]:
-        """Return the datagrams that came since the last time, each with its port."""
+    def arrived(self) -> list[tuple[int, list[bytes]]]:
+        """Return ports, and the datagrams that came to them since the last time."""
         taken, self._arrived = self._arrived, []
         return taken
 
@@ -105,10 +109,11 @@ class Ports:
         return opened
 
     def _drain(self, port: int, opened: socket.socket) -> None:
-        receive, arrived = opened.recv, self._arrived
+        receive, arrived = opened.recv, list[bytes]()
+        self._arrived.append((port, arrived))
         try:
             for _ in range(_DRAINED_AT_ONCE):
-                arrived.append((port, receive(_MAX_DATAGRAM)))
+                arrived.append(receive(_MAX_DATAGRAM))
         except BlockingIOError:
             pass
         except OSError as error:

@@ -41,6 +41,7 @@ __all__ = ["Window"]
 
 _PAUSE_SECONDS = 0.05
 _TICK_SECONDS = 0.05
+_MOST_AT_ONCE = 100
 _HEADER_OCTETS = 12
 _EDNS_UNKNOWN = frozenset({dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS})
 _MAY_BE_TOO_FAST = frozenset({dns.rcode.SERVFAIL, dns.rcode.REFUSED})
@@ -49,7 +50,7 @@ _MAY_BE_TOO_FAST = frozenset({dns.rcode.SERVFAIL, dns.rcode.REFUSED})
 class Window:
     """One vantage's window; used for one batch of work, within one event loop.
 
-    ``supply`` gives the next inquiry or None, ``done`` takes it with its reply and may make more to be supplied;
+    ``supply`` gives so many of the next inquiries at most, ``done`` takes some with their replies and may make more;
     ``remaining`` tells the seconds left until the sweep's deadline.
     """
 
@@ -62,8 +63,8 @@ class Window:
         standing: Standing,
         streams: Streams,
         codec: FastCodec | None,
-        supply: Callable[[], Inquiry | None],
-        done: Callable[[Inquiry, Reply], None],
+        supply: Callable[[int], Sequence[Inquiry]],
+        done: Callable[[Iterable[tuple[Inquiry, Reply]]], None],
     ) -> None:
         self._settings = settings
         self._timing = timing
@@ -105,24 +106,21 @@ class Window:
     def _fill(self, left: float) -> bool:
         """Send what is due and what there is room for, as fast as the pace allows; return whether more is to come."""
         now, pace = self._loop.time(), self._standing.pace
-        chosen: list[Inquiry] = []
-        is_full = False
-        while not (wait := pace.wait(now)):
-            inquiry = self._due(now) if self._again else None
-            if inquiry is None:
-                is_full = len(self._open) >= self._limit
-                inquiry = None if is_full else self._fresh(now)
-                if inquiry is None:
-                    break
-                self._open.add(inquiry)
+        self._pause = _TICK_SECONDS
+        while self._again and pace.allowed(now) and (inquiry := self._due(now)) is not None:
             inquiry.turn = None
             inquiry.tries += 1
-            pace.sent()
-            chosen.append(inquiry)
-        self._send(chosen, now)
-        self._pause = min(_TICK_SECONDS, wait) if wait else _TICK_SECONDS
+            self._send(inquiry, now)
+        while (room := min(pace.allowed(now), self._limit - len(self._open), _MOST_AT_ONCE)) > 0:
+            inquiries = self._fresh(now, room)
+            self._open.update(inquiries)
+            self._send_first(inquiries, now)
+            if len(inquiries) < room:
+                return False
+        wait = pace.wait(now)
         if not wait:
-            return is_full
+            return True
+        self._pause = min(self._pause, wait)
         if wait >= left:
             self._end_unsent()
         return wait < left
@@ -141,41 +139,57 @@ class Window:
                 return inquiry
         return None
 
-    def _fresh(self, now: float) -> Inquiry | None:
-        """Return the next inquiry of the supply; none is put to a vantage that is taken for dead."""
-        while (inquiry := self._supply()) is not None and self._standing.is_given_up(now, self._timeout):
-            self._done(inquiry, GIVEN_UP)
-        return inquiry
+    def _fresh(self, now: float, most: int) -> list[Inquiry]:
+        """Return the next inquiries of the supply; none is put to a vantage that is taken for dead."""
+        chosen: list[Inquiry] = []
+        while len(chosen) < most:
+            supplied = self._supply(1 if self._standing.is_dead else most - len(chosen))
+            if not supplied:
+                break
+            if self._standing.is_given_up(now, self._timeout):
+                self._done([(inquiry, GIVEN_UP) for inquiry in supplied])
+            else:
+                chosen += supplied
+        return chosen
 
-    def _send(self, inquiries: Sequence[Inquiry], now: float) -> None:
-        """Put inquiries once more; all but the last of several tries have their letter case mixed.
+    def _send_first(self, inquiries: Sequence[Inquiry], now: float) -> None:
+        """Put fresh inquiries as `_send` does: what is the same for many is done once, and packets follow each other.
 
-        One after another and without anything in between, because a server that falls asleep costs time to be woken.
+        A server that falls asleep between two of them costs time to be woken.
         """
+        if self._port is not None:
+            for inquiry in inquiries:
+                inquiry.tries = 1
+                self._send(inquiry, now)
+            return
+        self._standing.pace.sent(len(inquiries))
         mixed = self._entropy.mixed_cases([inquiry.wire for inquiry in inquiries])
-        numbers = self._entropy.numbers(len(inquiries))
-        for inquiry, name, number in zip(inquiries, mixed, numbers, strict=True):
-            is_mixed = inquiry.tries == 1 or inquiry.tries < self._timing.tries
-            asked = question(name if is_mixed else inquiry.wire, inquiry.rdtype)
-            port = STREAMS if inquiry.is_truncated else self._port
-            drawn = number
-            if port is None:
-                port = (drawn >> 16 if inquiry.port is None else inquiry.port + 1) % PORTS
-            inquiry.port, inquiry.asked, inquiry.sent_at = port, asked, now
-            while not self._tries.add(inquiry, port << 16 | drawn & 0xFFFF):
-                drawn = self._entropy.number()
-            packet = query_packet(drawn & 0xFFFF, asked, has_edns=inquiry.has_edns)
-            if port == STREAMS:
-                self._streams.send(packet)
-                continue
-            try:
-                self._ports.send(port, packet)
-            except OSError as error:
-                self._break(port, error)  # it may well be about packets sent before
+        keys = self._tries.add_first(inquiries, self._entropy.numbers, now)
+        packets: list[tuple[int, bytes]] = []
+        for inquiry, key, name in zip(inquiries, keys, mixed, strict=True):
+            port, asked = key >> 16, question(name, inquiry.rdtype)
+            inquiry.key, inquiry.port, inquiry.asked = key, port, asked
+            inquiry.sent_at, inquiry.tries = now, 1
+            packets.append((port, query_packet(key & 0xFFFF, asked, has_edns=True)))
+        self._ports.send(packets)
 
-    def _send_at_once(self, inquiry: Inquiry) -> None:
+    def _send(self, inquiry: Inquiry, now: float) -> None:
+        """Put an inquiry once more; all but the last of several tries have their letter case mixed."""
+        is_mixed = inquiry.tries == 1 or inquiry.tries < self._timing.tries
+        asked = question(self._entropy.mixed_case(inquiry.wire) if is_mixed else inquiry.wire, inquiry.rdtype)
+        drawn = self._entropy.number()
+        port = STREAMS if inquiry.is_truncated else self._port
+        if port is None:
+            port = (drawn >> 16 if inquiry.port is None else inquiry.port + 1) % PORTS
+        inquiry.port, inquiry.asked, inquiry.sent_at = port, asked, now
+        while not self._tries.add(inquiry, port << 16 | drawn & 0xFFFF):
+            drawn = self._entropy.number()
+        packet = query_packet(drawn & 0xFFFF, asked, has_edns=inquiry.has_edns)
         self._standing.pace.sent()
-        self._send([inquiry], self._loop.time())
+        if port == STREAMS:
+            self._streams.send(packet)
+        else:
+            self._ports.send([(port, packet)])
 
     def _break(self, port: int, error: OSError) -> None:
         """Take note that nothing comes back to a port."""
@@ -187,19 +201,20 @@ class Window:
         self._tries.forget(inquiry)
         inquiry.turn = None
         inquiry.is_truncated = True
-        self._send_at_once(inquiry)
+        self._send(inquiry, self._loop.time())
 
     def _take_in(self) -> None:
         """Take in whatever came, and what did not come in time."""
         now = self._loop.time()
         for port, error in self._ports.broken():
             self._break(port, error)
-        self._received(self._ports.arrived(), now)
+        for port, packets in self._ports.arrived():
+            self._received(port, packets, now)
         for ident, reason in self._streams.lost():
             lost = self._tries.inquiry(STREAMS << 16 | ident)
             if lost is not None and lost.key == STREAMS << 16 | ident:
                 self._failed(lost, Unreliable(reason, Again.ALWAYS), _PAUSE_SECONDS)
-        self._received([(STREAMS, packet) for packet in self._streams.arrived()], now)
+        self._received(STREAMS, self._streams.arrived(), now)
         for inquiry in self._tries.overdue(self._patience, now):
             self._standing.unanswered(now)
             if inquiry.key is not None and inquiry.key >> 16 == STREAMS:
@@ -211,10 +226,11 @@ class Window:
             return self._timeout
         return min(self._timeout, self._standing.trips.patience(number))
 
-    def _received(self, packets: Iterable[tuple[int, bytes]], now: float) -> None:
-        """Take in packets, each with the port it came to."""
-        tries, standing, codec, finish = self._tries, self._standing, self._codec, self._finish
-        for port, packet in packets:
+    def _received(self, port: int, packets: Iterable[bytes], now: float) -> None:
+        """Take in packets that came to a port."""
+        tries, standing, codec = self._tries, self._standing, self._codec
+        ended: list[tuple[Inquiry, Reply]] = []
+        for packet in packets:
             key = port << 16 | int.from_bytes(packet[:2])
             inquiry = tries.inquiry(key)
             if inquiry is None or len(packet) < _HEADER_OCTETS:
@@ -225,14 +241,17 @@ class Window:
             else:
                 asked, sent_at = tries.earlier(key)
             reply = codec.read(packet, asked) if codec is not None else None
-            reply = reply or read_low_level(packet, asked, inquiry.name, inquiry.rdtype)
+            if reply is None:
+                reply = read_low_level(packet, asked, inquiry.name, inquiry.rdtype)
             if reply is None:
                 self._received_other(inquiry, key, packet, asked, now - sent_at)
                 continue
             if now != self._sampled_at:  # what comes together was sent together: one of it tells how long it took
                 self._sampled_at = now
                 standing.answered(now - sent_at)
-            finish(inquiry, reply)
+            tries.forget(inquiry)
+            ended.append((inquiry, reply))
+        self._end(ended)
 
     def _received_other(self, inquiry: Inquiry, key: int, packet: bytes, asked: bytes, seconds: float) -> None:
         """Take in a packet that is no answer in good order; it came so many seconds after the try of ``key``."""
@@ -266,7 +285,7 @@ class Window:
             if heard.rcode() in _EDNS_UNKNOWN and inquiry.has_edns:
                 inquiry.has_edns = False
                 self._standing.heard()
-                self._send_at_once(inquiry)
+                self._send(inquiry, self._loop.time())
                 return
             if heard.rcode() in _MAY_BE_TOO_FAST:
                 self._standing.pace.refused()
@@ -295,9 +314,14 @@ class Window:
 
     def _finish(self, inquiry: Inquiry, reply: Reply) -> None:
         self._tries.forget(inquiry)
-        inquiry.turn = None
-        self._open.discard(inquiry)
-        self._done(inquiry, reply)
+        self._end([(inquiry, reply)])
+
+    def _end(self, ended: Sequence[tuple[Inquiry, Reply]]) -> None:
+        """End inquiries that wait for nothing any longer."""
+        for inquiry, _ in ended:
+            inquiry.turn = None
+        self._open.difference_update([inquiry for inquiry, _ in ended])
+        self._done(ended)
 
     def _end_unsent(self) -> None:
         """End what would have to wait for longer than the sweep lasts."""
@@ -305,8 +329,8 @@ class Window:
             if inquiry.turn == turn:
                 self._finish(inquiry, self._too_late)
         self._again.clear()
-        while (unsent := self._supply()) is not None:
-            self._done(unsent, self._too_late)
+        while unsent := self._supply(_MOST_AT_ONCE):
+            self._done([(inquiry, self._too_late) for inquiry in unsent])
 
     def _end_everything(self) -> None:
         for inquiry in list(self._open):

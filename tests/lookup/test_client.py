@@ -385,6 +385,18 @@ def test_a_chain_over_several_answers_that_leads_nowhere_is_unreliable(hops: dic
         assert len(server.udp_queries) <= 9
 
 
+def test_a_question_that_only_leads_on_to_another_one_is_followed_when_it_is_the_last() -> None:
+    hops = {f"n{at}.example.": f"n{at + 1}.example." for at in range(10)}
+    with NastyDNS(chain_of(hops, "mx.other.example.")) as server:
+        asking = client(server)
+        too_long = asked(asking, DomainName("n0.example"))
+        later = asked(asking, DomainName("n8.example"))
+
+    assert isinstance(too_long, Unreliable)
+    assert isinstance(later, Found)
+    assert later.canonical == (DomainName("n9.example"), DomainName("n10.example"))
+
+
 def test_a_failure_at_the_end_of_a_chain_is_a_failure() -> None:
     def answer(query: bytes) -> list[bytes]:
         if question(query).lower() == "moved.example.":
