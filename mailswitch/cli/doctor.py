@@ -35,6 +35,7 @@ def doctor(invocation: Invocation, *, server: str | None, form: str) -> int:
     """
     from dataclasses import replace
 
+    from mailswitch.config.cautions import cautions
     from mailswitch.report.doctor import Grade, doctor_json, print_doctor
     from mailswitch.service.doctor import check_up
     from mailswitch.service.resolver_wiring import own_resolver_prober
@@ -48,6 +49,7 @@ def doctor(invocation: Invocation, *, server: str | None, form: str) -> int:
         inspect_ledger=lambda: _ledger(settings),
         probe_root=lambda: _root(settings),
         probe_own_resolvers=own_resolver_prober(settings),
+        cautions=cautions(settings),
     )
     session.show(form, doctor_json(found), lambda page, look: print_doctor(found, page, **look))
     return FAILED if any(one.grade is Grade.PROBLEM for one in found) else DONE

@@ -52,14 +52,17 @@ def check_up(
     inspect_ledger: Callable[[], LedgerState],
     probe_root: Callable[[], RootState | None] = lambda: None,
     probe_own_resolvers: Callable[[str, Sequence[DomainName]], Iterable[OwnResolver]] = lambda *_: (),
+    cautions: Iterable[str] = (),
 ) -> tuple[Symptom, ...]:
     """Look at the ledger, the clock, every vantage and every panel, whatever one of them does.
 
     ``probe_vantages`` is given a few names that are hosted here, which no vantage should answer for by itself.
     ``probe_root`` gives None where the domains' own name servers are not asked.
     ``probe_own_resolvers`` is given a server's name and a few names hosted there; a server elsewhere has none to try.
+    ``cautions`` are what the configuration allows and should not, each in a sentence.
     """
-    found = [*_ledger(inspect_ledger()), *_clock(setup)]
+    found = [Symptom(subject="configuration", grade=Grade.WARNING, text=caution) for caution in cautions]
+    found += [*_ledger(inspect_ledger()), *_clock(setup)]
     with ThreadPoolExecutor(max_workers=min(setup.most_panels_at_once, len(setup.servers))) as pool:
         answers = tuple(pool.map(_read, setup.servers))
     hosted = hosted_sample(answer for answer in answers if isinstance(answer, Inventory))

@@ -170,6 +170,7 @@ def test_verification_that_is_turned_off_is_loud(play: Play) -> None:
     _, _, err = play.run("config", "check")
 
     assert "caution: servers[0].tls.verify" in err
+    assert "servers[0].tls.verify: the certificate of 'web01' is not checked" in " ".join(play.ok("doctor").split())
 
 
 def test_the_environment_s_proxies_are_not_used(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,14 @@ def test_where_all_is_well_nothing_is_wrong_and_every_part_is_told(scene: Scene)
     assert "answers, recursive, does not make up names (20 ms; operator a)" in texts
 
 
+def test_what_the_configuration_allows_and_should_not_is_a_warning(scene: Scene) -> None:
+    found = check_up(
+        scene.setup, probe_vantages=lambda _: (), inspect_ledger=lambda: WELL, cautions=["nothing is verified"]
+    )
+
+    assert Symptom(subject="configuration", grade=Grade.WARNING, text="nothing is verified") in found
+
+
 @pytest.mark.parametrize(
     ("answering", "is_required", "grade", "words"),
     [
