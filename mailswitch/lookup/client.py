@@ -167,14 +167,15 @@ class VantageClient:
             self._follow_ups.append(Inquiry(name, rdtype, wire_form(name), is_follow_up=True))
 
     def _finished(self, ended: Iterable[tuple[Inquiry, Reply]]) -> None:
+        heard, answer_of, asked = self._heard, self._answers.get, 0
         for inquiry, reply in ended:
             if inquiry.tries:
-                self.queries += 1
+                asked += 1
             if isinstance(reply, Unreliable):
                 self.failures += inquiry.tries > 0
                 self._cut_off += reply.is_cut_off
             name, rdtype = question = inquiry.name, inquiry.rdtype
-            self._heard[rdtype][name.text] = self._answers.get(id(reply)) or self._answer(reply)
+            heard[rdtype][name.text] = answer_of(id(reply)) or self._answer(reply)
             if not inquiry.is_follow_up:
                 if isinstance(reply, Unfinished):
                     self._go_on(_Chase(question), reply)
@@ -183,6 +184,7 @@ class VantageClient:
             if self._waiting:
                 for chase in self._waiting.pop(question, ()):
                     self._go_on(chase, reply)
+        self.queries += asked
 
     def _answer(self, reply: Reply) -> Answer:
         """Make a reply an answer of this moment; equal ones that come together are one value."""

@@ -72,7 +72,7 @@ class Window:
         self._limit = min(timing.concurrency, MAX_UNDER_WAY)
         self._remaining = remaining
         self._standing = standing
-        self._codec = codec
+        self._read: Callable[[bytes, bytes], Reply | None] = (lambda *_: None) if codec is None else codec.read
         self._supply = supply
         self._done = done
         self._too_late = Unreliable(f"the sweep's deadline of {timing.deadline} passed", is_cut_off=True)
@@ -87,7 +87,6 @@ class Window:
         self._again: list[tuple[float, int, Inquiry]] = []
         self._turns = itertools.count()
         self._pause = _TICK_SECONDS
-        self._sampled_at = 0.0
 
     async def work_off(self) -> None:
         """Put inquiries until none is supplied and none is open."""
@@ -228,28 +227,26 @@ class Window:
 
     def _received(self, port: int, packets: Iterable[bytes], now: float) -> None:
         """Take in packets that came to a port."""
-        tries, standing, codec = self._tries, self._standing, self._codec
+        tries, read = self._tries, self._read
+        inquiry_of, forget, base = tries.inquiry, tries.forget, port << 16
         ended: list[tuple[Inquiry, Reply]] = []
         for packet in packets:
-            key = port << 16 | int.from_bytes(packet[:2])
-            inquiry = tries.inquiry(key)
+            key = base | int.from_bytes(packet[:2])
+            inquiry = inquiry_of(key)
             if inquiry is None or len(packet) < _HEADER_OCTETS:
-                standing.stray(Stray.MALFORMED if len(packet) < _HEADER_OCTETS else tries.stray(key))
+                self._standing.stray(Stray.MALFORMED if len(packet) < _HEADER_OCTETS else tries.stray(key))
                 continue
             if inquiry.key == key:
                 asked, sent_at = inquiry.asked, inquiry.sent_at
             else:
                 asked, sent_at = tries.earlier(key)
-            reply = codec.read(packet, asked) if codec is not None else None
-            if reply is None:
-                reply = read_low_level(packet, asked, inquiry.name, inquiry.rdtype)
+            reply = read(packet, asked) or read_low_level(packet, asked, inquiry.name, inquiry.rdtype)
             if reply is None:
                 self._received_other(inquiry, key, packet, asked, now - sent_at)
                 continue
-            if now != self._sampled_at:  # what comes together was sent together: one of it tells how long it took
-                self._sampled_at = now
-                standing.answered(now - sent_at)
-            tries.forget(inquiry)
+            if not ended:  # what comes together was sent together: one of it tells how long it took
+                self._standing.answered(now - sent_at)
+            forget(inquiry)
             ended.append((inquiry, reply))
         self._end(ended)
 
