@@ -57,7 +57,8 @@ class Tries:
     """The tries whose answers may still come, each under its key, and the timer that ends the wait for them."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
+        """Tries of one inquiry at most."""
         self._over = bytearray((STREAMS + 1) << 16)
         self._pending: dict[int, Inquiry] = {}
         self.inquiry = self._pending.get
@@ -73,7 +74,7 @@ class Tries:
             return False
         inquiry.key = key
         self._pending[key] = inquiry
-        number = self._most if key >> 16 == STREAMS else inquiry.tries - 1
+        number = self.most if key >> 16 == STREAMS else inquiry.tries - 1
         self._sent[number].append((inquiry.sent_at, inquiry))
         return True
 

@@ -9,7 +9,6 @@ Facts:
   (RFC 2308 §7); retries are bounded and spaced (RFC 9520 §3.1).
 - A server that does not know EDNS says FORMERR or NOTIMP, and is asked again without (RFC 6891 §7).
 - An answer to an earlier try is as good as one to the last: it repeats that try's id, port and letter case.
-- The last of several tries is in lower case, for the few servers that do not repeat the case of a question.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ from mailswitch.lookup.fast_codec import FastCodec
 from mailswitch.lookup.inquiry import STREAMS, Inquiry, Tries
 from mailswitch.lookup.low_level import read_low_level
 from mailswitch.lookup.pacing import GIVEN_UP, Standing
-from mailswitch.lookup.ports import MAX_UNDER_WAY, PORTS, Ports
-from mailswitch.lookup.queries import Entropy, query_packet, question
+from mailswitch.lookup.ports import MAX_UNDER_WAY, Ports
 from mailswitch.lookup.replies import Again, Reply, Unreliable
+from mailswitch.lookup.sending import Sender
 from mailswitch.lookup.streams import Streams
-from mailswitch.lookup.vantages import Timing, Transport, VantageSettings
+from mailswitch.lookup.vantages import Timing, VantageSettings
 from mailswitch.lookup.wire import Heard, matched, not_reachable, stray_in
 
 __all__ = ["Window"]
@@ -76,14 +75,13 @@ class Window:
         self._supply = supply
         self._done = done
         self._too_late = Unreliable(f"the sweep's deadline of {timing.deadline} passed", is_cut_off=True)
-        self._entropy = Entropy()
         self._loop = asyncio.get_running_loop()
         self._ports = Ports(settings)
         self._streams = streams
         streams.begin(self._ports.wake)
-        self._port = STREAMS if settings.transport is not Transport.UDP else None
         self._open: set[Inquiry] = set()
         self._tries = Tries(timing.tries)
+        self._sender = Sender(settings, tries=self._tries, ports=self._ports, streams=streams, pace=standing.pace)
         self._again: list[tuple[float, int, Inquiry]] = []
         self._turns = itertools.count()
         self._pause = _TICK_SECONDS
@@ -109,11 +107,11 @@ class Window:
         while self._again and pace.allowed(now) and (inquiry := self._due(now)) is not None:
             inquiry.turn = None
             inquiry.tries += 1
-            self._send(inquiry, now)
+            self._sender.again(inquiry, now)
         while (room := min(pace.allowed(now), self._limit - len(self._open), _MOST_AT_ONCE)) > 0:
             inquiries = self._fresh(now, room)
             self._open.update(inquiries)
-            self._send_first(inquiries, now)
+            self._sender.first(inquiries, now)
             if len(inquiries) < room:
                 return False
         wait = pace.wait(now)
@@ -151,45 +149,6 @@ class Window:
                 chosen += supplied
         return chosen
 
-    def _send_first(self, inquiries: Sequence[Inquiry], now: float) -> None:
-        """Put fresh inquiries as `_send` does: what is the same for many is done once, and packets follow each other.
-
-        A server that falls asleep between two of them costs time to be woken.
-        """
-        if self._port is not None:
-            for inquiry in inquiries:
-                inquiry.tries = 1
-                self._send(inquiry, now)
-            return
-        self._standing.pace.sent(len(inquiries))
-        mixed = self._entropy.mixed_cases([inquiry.wire for inquiry in inquiries])
-        keys = self._tries.add_first(inquiries, self._entropy.numbers, now)
-        packets: list[tuple[int, bytes]] = []
-        for inquiry, key, name in zip(inquiries, keys, mixed, strict=True):
-            port, asked = key >> 16, question(name, inquiry.rdtype)
-            inquiry.key, inquiry.port, inquiry.asked = key, port, asked
-            inquiry.sent_at, inquiry.tries = now, 1
-            packets.append((port, query_packet(key & 0xFFFF, asked, has_edns=True)))
-        self._ports.send(packets)
-
-    def _send(self, inquiry: Inquiry, now: float) -> None:
-        """Put an inquiry once more; all but the last of several tries have their letter case mixed."""
-        is_mixed = inquiry.tries == 1 or inquiry.tries < self._timing.tries
-        asked = question(self._entropy.mixed_case(inquiry.wire) if is_mixed else inquiry.wire, inquiry.rdtype)
-        drawn = self._entropy.number()
-        port = STREAMS if inquiry.is_truncated else self._port
-        if port is None:
-            port = (drawn >> 16 if inquiry.port is None else inquiry.port + 1) % PORTS
-        inquiry.port, inquiry.asked, inquiry.sent_at = port, asked, now
-        while not self._tries.add(inquiry, port << 16 | drawn & 0xFFFF):
-            drawn = self._entropy.number()
-        packet = query_packet(drawn & 0xFFFF, asked, has_edns=inquiry.has_edns)
-        self._standing.pace.sent()
-        if port == STREAMS:
-            self._streams.send(packet)
-        else:
-            self._ports.send([(port, packet)])
-
     def _break(self, port: int, error: OSError) -> None:
         """Take note that nothing comes back to a port."""
         for inquiry in self._tries.waiting_at(port):
@@ -200,7 +159,7 @@ class Window:
         self._tries.forget(inquiry)
         inquiry.turn = None
         inquiry.is_truncated = True
-        self._send(inquiry, self._loop.time())
+        self._sender.again(inquiry, self._loop.time())
 
     def _take_in(self) -> None:
         """Take in whatever came, and what did not come in time."""
@@ -282,7 +241,7 @@ class Window:
             if heard.rcode() in _EDNS_UNKNOWN and inquiry.has_edns:
                 inquiry.has_edns = False
                 self._standing.heard()
-                self._send(inquiry, self._loop.time())
+                self._sender.again(inquiry, self._loop.time())
                 return
             if heard.rcode() in _MAY_BE_TOO_FAST:
                 self._standing.pace.refused()
