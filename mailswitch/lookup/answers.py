@@ -39,6 +39,7 @@ from mailswitch.core.names import DomainName
 from mailswitch.lookup.replies import Again, Found, Nothing, NotThere, Reply, Unfinished, Unreliable
 
 __all__ = [
+    "ANSWERING",
     "AnswerSection",
     "Record",
     "Said",
@@ -60,8 +61,9 @@ _Labels = tuple[bytes, ...]
 _PLAIN_LABEL = re.compile(rb"[A-Za-z0-9_-]+\Z")
 """What no name has to be escaped for."""
 
+ANSWERING = frozenset({dns.rcode.NOERROR, dns.rcode.NXDOMAIN})
+"""The codes of an answer; all others are failures."""
 _AA, _RA = int(dns.flags.AA), int(dns.flags.RA)
-_ANSWERING = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
 _FILTERS = {4: "forged", 15: "blocked", 16: "censored", 17: "filtered"}
 _MAX_CHAIN = 16
 _MAX_RECORDS = 100
@@ -158,7 +160,7 @@ class Said:
         for code in self.errors:
             if code in _FILTERS:
                 return Unreliable(f"the resolver says that its answer is {_FILTERS[code]} (extended error {code})")
-        if self.rcode not in _ANSWERING:
+        if self.rcode not in ANSWERING:
             more = f" (extended error {', '.join(map(str, self.errors))})" if self.errors else ""
             passing = self.rcode in {dns.rcode.SERVFAIL, dns.rcode.REFUSED}
             return Unreliable(dns.rcode.to_text(self.rcode) + more, Again.ONCE if passing else Again.NEVER)

@@ -167,29 +167,27 @@ class VantageClient:
             self._follow_ups.append(Inquiry(name, rdtype, wire_form(name), is_follow_up=True))
 
     def _finished(self, ended: Iterable[tuple[Inquiry, Reply]]) -> None:
-        heard, answer_of, asked = self._heard, self._answers.get, 0
         for inquiry, reply in ended:
-            if inquiry.tries:
-                asked += 1
+            self.queries += inquiry.tries > 0
             if isinstance(reply, Unreliable):
                 self.failures += inquiry.tries > 0
                 self._cut_off += reply.is_cut_off
-            name, rdtype = question = inquiry.name, inquiry.rdtype
-            heard[rdtype][name.text] = answer_of(id(reply)) or self._answer(reply)
-            if not inquiry.is_follow_up:
-                if isinstance(reply, Unfinished):
-                    self._go_on(_Chase(question), reply)
-                else:
-                    self._tell(question, reply)
+            question = inquiry.name, inquiry.rdtype
+            self._keep(question, reply)
+            if isinstance(reply, Unfinished) and not inquiry.is_follow_up:
+                self._go_on(_Chase(question), reply)
+            elif not inquiry.is_follow_up:
+                self._tell(question, reply)
             if self._waiting:
                 for chase in self._waiting.pop(question, ()):
                     self._go_on(chase, reply)
-        self.queries += asked
 
-    def _answer(self, reply: Reply) -> Answer:
-        """Make a reply an answer of this moment; equal ones that come together are one value."""
-        answer = self._answers[id(reply)] = reply, self.moment()
-        return answer
+    def _keep(self, question: Question, reply: Reply) -> None:
+        """Keep an answer; equal ones that come together are one value."""
+        answer = self._answers.get(id(reply))
+        if answer is None:
+            answer = self._answers[id(reply)] = reply, self.moment()
+        self._heard[question[1]][question[0].text] = answer
 
     def _go_on(self, chase: _Chase, reply: Reply) -> None:
         """Tell the answer, or ask for the end of its chain."""
@@ -203,7 +201,7 @@ class VantageClient:
             reply = Unreliable(f"the CNAME chain has no end after {_MAX_HOPS} more questions")
         if not isinstance(reply, Unfinished):
             if chase.hops:
-                self._heard[chase.question[1]][chase.question[0].text] = self._answer(reply)
+                self._keep(chase.question, reply)
             self._tell(chase.question, reply)
             return
         chase.hops, chase.canonical, chase.ttl = chase.hops + 1, reply.canonical, reply.ttl

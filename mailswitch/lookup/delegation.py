@@ -36,7 +36,7 @@ import dns.rdtypes.IN.AAAA
 
 from mailswitch.core.mx import Address, address
 from mailswitch.core.names import DomainName
-from mailswitch.lookup.answers import AnswerSection, core_name, found_in, negative_ttl, records_in, wire_name
+from mailswitch.lookup.answers import ANSWERING, AnswerSection, core_name, found_in, negative_ttl, records_in, wire_name
 from mailswitch.lookup.replies import Again, Found, Nothing, NotThere, Reply, Unfinished, Unreliable
 
 __all__ = ["Delegation", "NameServer", "Said", "read_said"]
@@ -76,7 +76,7 @@ def read_said(
     ``rdtype`` is MX, A or AAAA. A CNAME is Unfinished, with its target only.
     """
     rcode = message.rcode()
-    if rcode not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
+    if rcode not in ANSWERING:
         return Unreliable(dns.rcode.to_text(rcode), Again.ONCE if rcode in _PASSING else Again.NEVER)
     asked, apex = wire_name(name), wire_name(zone)
     if message.flags & dns.flags.AA:

@@ -29,7 +29,7 @@ import dns.wire
 
 from mailswitch.core.mx import MX, Address
 from mailswitch.core.names import DomainName
-from mailswitch.lookup.answers import AnswerSection, Record, Said, core_name, said_soas, wire_name
+from mailswitch.lookup.answers import ANSWERING, AnswerSection, Record, Said, core_name, said_soas, wire_name
 from mailswitch.lookup.replies import Reply, Unreliable
 
 __all__ = ["read_low_level"]
@@ -42,16 +42,15 @@ _RCODE = 0x000F
 _MAX_TTL = 0x7FFFFFFF
 _MAX_RECORDS = 500
 _QUESTION_OWNER = b"\xc0\x0c"
-_RCODES = {int(each): each for each in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)}
+_RCODES = {each: each for each in ANSWERING}
 _USUAL_TYPES = {
-    int(each): each
+    each: each
     for each in (dns.rdatatype.MX, dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.CNAME, dns.rdatatype.SOA)
 }
 """Looking a type up here costs a tenth of making it."""
-_NOT_READ = frozenset({int(dns.rdatatype.OPT), int(dns.rdatatype.TSIG)})
+_NOT_READ = frozenset({dns.rdatatype.OPT, dns.rdatatype.TSIG})
 _QUERY_BITS = int(dns.flags.QR | dns.flags.TC) | _OPCODE
 _QR = int(dns.flags.QR)
-_IN = int(dns.rdataclass.IN)
 
 
 class _Declined(Exception):
@@ -102,7 +101,7 @@ def _record(parser: dns.wire.Parser, asked: dns.name.Name) -> Record:
     else:
         owner = dns.name.from_wire_parser(parser)
     rdtype, rdclass, ttl, size = _RECORD.unpack_from(parser.wire, parser.current)
-    if rdclass != _IN or rdtype in _NOT_READ:
+    if rdclass != dns.rdataclass.IN or rdtype in _NOT_READ:
         raise _Declined
     kind = _USUAL_TYPES.get(rdtype) or dns.rdatatype.RdataType.make(rdtype)
     parser.seek(parser.current + _RECORD.size)

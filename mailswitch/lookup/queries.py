@@ -16,7 +16,6 @@ import os
 import string
 from array import array
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 
 from mailswitch.core.names import DomainName
 from mailswitch.lookup.answers import wire_name
@@ -65,15 +64,7 @@ def wire_form(name: DomainName) -> bytes:
     text = name.text
     if "\\" in text or text == ".":
         return wire_name(name).to_wire() or b"\0"
-    label, _, parent = text.partition(".")
-    return _LENGTHS[len(label)] + label.encode() + _plain_wire_form(parent)
-
-
-@lru_cache(maxsize=1_000)
-def _plain_wire_form(text: str) -> bytes:
-    """Return a name without escapes in wire form; kept, because many names have few parents between them."""
-    labels = text.encode().split(b".") if text else []
-    return b"".join([_LENGTHS[len(label)] + label for label in labels]) + b"\0"
+    return b"".join([_LENGTHS[len(label)] + label for label in text.encode().split(b".")]) + b"\0"
 
 
 def question(name: bytes, rdtype: int) -> bytes:

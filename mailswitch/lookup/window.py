@@ -24,7 +24,7 @@ import dns.message
 import dns.rcode
 
 from mailswitch.core.traffic import Stray
-from mailswitch.lookup.answers import read_reply
+from mailswitch.lookup.answers import ANSWERING, read_reply
 from mailswitch.lookup.fast_codec import FastCodec
 from mailswitch.lookup.inquiry import STREAMS, Inquiry, Tries
 from mailswitch.lookup.low_level import read_low_level
@@ -295,4 +295,4 @@ class Window:
 
 
 def _is_failure(heard: Heard) -> bool:
-    return isinstance(heard, Unreliable) or heard.rcode() not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}
+    return isinstance(heard, Unreliable) or heard.rcode() not in ANSWERING

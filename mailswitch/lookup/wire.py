@@ -23,7 +23,7 @@ import dns.rcode
 import dns.rdataclass
 
 from mailswitch.core.traffic import Stray
-from mailswitch.lookup.answers import parse_message
+from mailswitch.lookup.answers import ANSWERING, parse_message
 from mailswitch.lookup.queries import Entropy, query_packet, question
 from mailswitch.lookup.replies import Again, Unreliable
 from mailswitch.lookup.streams import Streams
@@ -36,7 +36,6 @@ Heard = dns.message.Message | Unreliable
 _MAX_RECORDS = 500
 _MAX_DATAGRAM = 65535
 _HEADER_OCTETS = 12
-_ANSWERING = frozenset({dns.rcode.NOERROR, dns.rcode.NXDOMAIN})
 
 
 @dataclass(slots=True, eq=False)
@@ -196,7 +195,7 @@ def _answers(message: dns.message.Message, asked: bytes) -> bool:
     if not message.flags & dns.flags.QR or message.opcode() != dns.opcode.QUERY:
         return False
     if not message.question:
-        return message.rcode() not in _ANSWERING
+        return message.rcode() not in ANSWERING
     # Octet by octet: names themselves compare without regard to case.
     return len(message.question) == 1 and all(
         question(echoed.name.to_wire() or b"", echoed.rdtype) == asked and echoed.rdclass == dns.rdataclass.IN

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from mailswitch.core.errors import OutletError
 
-__all__ = ["cleaned", "opened", "watched"]
+__all__ = ["cleaned", "is_silence", "opened", "watched"]
 
 _LONGEST = 300
 
@@ -19,6 +19,11 @@ def cleaned(text: str) -> str:
     """Return foreign text on one line, without anything that is not plainly printable, and not too long."""
     line = "".join(one if one.isprintable() else " " for one in text[: 2 * _LONGEST])
     return " ".join(line.split())[:_LONGEST]
+
+
+def is_silence(error: BaseException) -> bool:
+    """Whether a read's time-out was over; smtplib raises an error of its own where it meets that."""
+    return isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
 
 
 def opened(host: str, port: int, timeout: timedelta) -> socket.socket:

@@ -18,7 +18,7 @@ from email.utils import format_datetime
 
 from mailswitch.core.errors import OutletError
 from mailswitch.core.notices import Bulletin
-from mailswitch.outlets.failures import cleaned, opened, watched
+from mailswitch.outlets.failures import cleaned, is_silence, opened, watched
 
 __all__ = ["MailSettings", "MailWay"]
 
@@ -125,7 +125,7 @@ def _told(error: Exception) -> str:
             return cleaned(f"the server said {_reply(error.smtp_code, error.smtp_error)}")
         case ConnectionRefusedError():
             return "nobody listens there"
-        case TimeoutError() | smtplib.SMTPServerDisconnected(__context__=TimeoutError()):
+        case _ if is_silence(error):
             return "the server was silent"
     return cleaned(str(error)) or type(error).__name__
 

@@ -18,7 +18,7 @@ from datetime import timedelta
 
 from mailswitch.core.errors import MailError
 from mailswitch.core.rescue import Handover, HandoverKind
-from mailswitch.outlets.failures import cleaned, opened
+from mailswitch.outlets.failures import cleaned, is_silence, opened
 
 __all__ = ["Submission", "SubmissionSettings"]
 
@@ -179,6 +179,6 @@ def _told(error: Exception) -> str:
             return cleaned(f"it said {error.smtp_code} {shown}")
         case ConnectionRefusedError():
             return "nobody listens there"
-        case TimeoutError() | smtplib.SMTPServerDisconnected(__context__=TimeoutError()):
+        case _ if is_silence(error):
             return "it was silent"
     return cleaned(str(error)) or type(error).__name__
