@@ -34,6 +34,7 @@ server:
   interface: 127.0.0.1@{port}
   port: {port}
   do-daemonize: no
+  do-tcp: no
   username: ""
   chroot: ""
   pidfile: ""
