@@ -49,8 +49,11 @@ def gravest_first(alerts: Iterable[Alert]) -> tuple[Alert, ...]:
 
 def why_refused(entry: DomainReport) -> str:
     """Return why a name that we turned off is to be on again, for people."""
-    if any(reason.code == REFUSED_HERE for reason in entry.decision.reasons):
+    codes = {reason.code for reason in entry.decision.reasons}
+    if REFUSED_HERE in codes:
         return "its mail is still sent here and refused"
+    if BOUNCED_HERE in codes:
+        return "this server's own mail to it bounces"
     return "mail is routed here again and refused"
 
 

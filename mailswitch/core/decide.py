@@ -13,7 +13,7 @@ from mailswitch.core.domain import HostedDomain, Switch
 from mailswitch.core.guards import GUARDS, NEVER_LOCAL_GUARDS, Case, Panel, alias_routed_here, not_managed
 from mailswitch.core.history import confirmation_window, is_confirmed, needed_spread
 from mailswitch.core.ledger import Claim, DomainHistory, Guard
-from mailswitch.core.own_view import led_here
+from mailswitch.core.own_view import LedHere, led_here
 from mailswitch.core.policy import HERE_ROUTES, Policy, Route
 from mailswitch.core.route import Reason
 from mailswitch.core.senders import RefusedHere, refused_here
@@ -101,8 +101,7 @@ def is_own_view_asked(domain: HostedDomain, route: Route, policy: Policy, histor
 def decide(case: Case) -> Decision:
     """Decide about one name. Total: every case has an answer, and without certainty it is to hold."""
     tendency = table_verdict(case.domain, case.finding.route, case.policy, case.history)
-    refused = _refused(case)
-    if _is_needed_again(case) or (refused is not None and refused.is_ground_for_turning_on):
+    if _is_needed_again(case) or _is_mail_failing(case):
         tendency = Verdict.TURN_ON
     match tendency:
         case Verdict.TURN_OFF:
@@ -134,15 +133,26 @@ def _refused(case: Case) -> RefusedHere | None:
     return refused_here(case.evidence, case.history, case.now, turned_off=turned_off)
 
 
+def _bounced(case: Case) -> LedHere | None:
+    """Return who leads back here what we turned off, so that this server's own mail to it bounces."""
+    return led_here(case.own_opinions, case.finding) if _is_off_by_us(case) else None
+
+
+def _is_mail_failing(case: Case) -> bool:
+    """Whether mail fails, for certain, because we turned the name off; the reason itself is among the notes."""
+    refused, bounced = _refused(case), _bounced(case)
+    is_refused = refused is not None and refused.is_ground_for_turning_on
+    return is_refused or (bounced is not None and bounced.is_asked_first)
+
+
 def _turn_on(case: Case) -> Decision:
-    alias, refused = alias_routed_here(case), _refused(case)
-    is_refused = refused is not None and refused.is_ground_for_turning_on  # the reason itself is among the notes
+    alias = alias_routed_here(case)
     against = _unmanaged(case)
     reasons = [_route_reason(case), *against]
     if alias is not None:
         text = f"its alias {alias.name} has mail on and routes here"
         reasons.append(Reason(code=Guard.NEEDED_BY_ALIAS, text=text))
-    elif not is_refused and not case.finding.is_sighting:
+    elif not _is_mail_failing(case) and not case.finding.is_sighting:
         against = [Reason(code=Guard.UNCONFIRMED, text="no quorum of vantages agreed afresh in this pass")]
         reasons += against
     return Decision(verdict=Verdict.KEEP if against else Verdict.TURN_ON, reasons=(*reasons, *_notes(case)))
@@ -208,9 +218,10 @@ def _notes(case: Case) -> list[Reason]:
     elif history.claim_route is not None and route not in {history.claim_route, Route.UNKNOWN}:
         text = f"the route was {history.claim_route} when mailswitch turned it off"
         notes.append(Reason(code="route-changed", text=text))
-    led = led_here(case.own_opinions, case.finding) if history.claim is Claim.OURS else None
-    if led is not None:
-        notes.append(Reason(code=BOUNCED_HERE, text=f"{led}: mail from this server to it bounces"))
+    bounced = _bounced(case)
+    if bounced is not None:
+        when = "" if bounced.is_asked_first else " whenever that one is asked"
+        notes.append(Reason(code=BOUNCED_HERE, text=f"{bounced.text}: mail from this server to it bounces{when}"))
     refused = _refused(case)
     if refused is not None:
         notes.append(Reason(code=REFUSED_HERE, text=refused.text))

@@ -57,7 +57,7 @@ class NoticeKind(StrEnum):
     RECOVERED = "recovered"
     """It works again."""
     MAIL_REFUSED = "mail-refused"
-    """We turned a name off, its mail is routed here again, and it is not on yet."""
+    """We turned a name off, mail to it fails for that, and it is not on yet."""
     MAIL_ACCEPTED = "mail-accepted"
     """That is over."""
 

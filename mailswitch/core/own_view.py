@@ -6,18 +6,30 @@ Facts:
   ``/etc/resolv.conf``, and sends the mail there (RFC 5321 §5.1).
 - A mail server that finds itself the best exchange of a name that is not local sends the mail back as a loop
   (RFC 5321 §5.1). Plesk's own name server goes on serving the zone from before the move, with the MX from before it.
+- Its resolver library asks them in the order of that file, and the next one only where one gives no answer
+  (resolv.conf(5)).
 - An answer with authority is no public view (design.md section 4), but the very view that counts here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from mailswitch.core.policy import Route
+from mailswitch.core.policy import HERE_ROUTES, Route
 from mailswitch.core.quorum import Finding
 from mailswitch.core.route import Opinion
 
-__all__ = ["led_astray", "led_here"]
+__all__ = ["LedHere", "led_astray", "led_here"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedHere:
+    """One of a server's own resolvers leads a name's mail here that the public sees elsewhere."""
+
+    is_asked_first: bool
+    """It is the first one that answers at all: what is off bounces, and not only now and then."""
+    text: str
 
 
 def led_astray(own: Sequence[Opinion], finding: Finding) -> str | None:
@@ -44,11 +56,22 @@ def led_astray(own: Sequence[Opinion], finding: Finding) -> str | None:
     return None
 
 
-def led_here(own: Sequence[Opinion], finding: Finding) -> str | None:
-    """Return which of the server's own resolvers leads a name's mail here that the public sees elsewhere."""
-    if finding.is_seen_here:
+def led_here(own: Sequence[Opinion], finding: Finding) -> LedHere | None:
+    """Return which of the server's own resolvers leads a name's mail here that the public sees elsewhere.
+
+    Args:
+        own: An opinion of each of the server's own resolvers, in the order in which they are asked.
+        finding: Where the public's mail goes.
+    """
+    if finding.is_sighting and finding.route in HERE_ROUTES:
         return None
-    return next((f"{_who(one)} leads its mail back here ({one.because})" for one in own if one.is_here), None)
+    answering = [one for one in own if one.is_here or one.route is not Route.UNKNOWN]
+    leading = next((one for one in answering if one.is_here), None)
+    if leading is None:
+        return None
+    return LedHere(
+        is_asked_first=leading is answering[0], text=f"{_who(leading)} leads its mail back here ({leading.because})"
+    )
 
 
 def _is_same(own: Opinion, finding: Finding) -> bool:

@@ -121,7 +121,7 @@ def _held_back(
     owned: Mapping[str, list[tuple[str, DomainHistory]]],
     refused: Mapping[str, list[str]],
 ) -> Iterator[str]:
-    """Tell of turn-ons the last pass could not make and the routes do not show: an alias needs them."""
+    """Tell of turn-ons the last pass could not make, and that neither route nor mail log shows."""
     for one in setup.servers:
         last = passes.get(one.name)
         if last is None:
@@ -131,8 +131,8 @@ def _held_back(
         made = sum(1 for change in since if change.switch_to is Switch.ON and change.outcome is Outcome.DONE)
         left = counts.get("turn_on", 0) - counts.get("done", 0) - made - len(refused[one.name])
         if left > 0 and len(owned[one.name]) >= left:
-            names = counted(left, "name that an alias needs is", "names that aliases need are")
-            yield f"{one.name}: {names} still off by mailswitch: mailswitch report shows them"
+            names = counted(left, "name is", "names are")
+            yield f"{one.name}: {names} still off by mailswitch and should be on: mailswitch report shows which and why"
 
 
 def _unwatched(mode: Mode, owned: int) -> tuple[str, ...]:

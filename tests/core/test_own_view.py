@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mailswitch.core.alerts import alerts_of
-from mailswitch.core.decide import BOUNCED_HERE, Case, decide, is_own_view_asked
+from mailswitch.core.decide import BOUNCED_HERE, Case, Decision, decide, is_own_view_asked
 from mailswitch.core.domain import Inventory, Platform, Switch
 from mailswitch.core.ledger import Claim, Guard
 from mailswitch.core.own_view import led_astray, led_here
@@ -157,15 +157,64 @@ def off_by_us(*opinions: Opinion, route: Route = Route.ELSEWHERE, claim: Claim =
     return a_case(OFF, a_finding(route), history=replace(OURS, claim=claim), own_opinions=opinions)
 
 
-def test_a_name_that_is_off_by_us_and_led_back_here_is_told() -> None:
+def test_a_name_that_is_off_by_us_and_led_back_here_is_turned_on_again() -> None:
     decision = decide(off_by_us(own(Route.HERE)))
 
-    assert decision.verdict is Verdict.KEEP
-    (told,) = [one.text for one in decision.reasons if one.code == BOUNCED_HERE]
-    assert told == (
+    assert decision.verdict is Verdict.TURN_ON
+    assert told(decision) == (
         "this server's own resolver 127.0.0.1 leads its mail back here (MX it says): mail from this server to it "
         "bounces"
     )
+
+
+@pytest.mark.parametrize(
+    ("answers", "verdict"),
+    [
+        ((own(Route.HERE), own(at="192.0.2.53")), Verdict.TURN_ON),
+        ((own(Route.UNKNOWN), own(Route.HERE, at="192.0.2.53")), Verdict.TURN_ON),
+        ((replace(own(Route.UNKNOWN), has_ours=True), own(at="192.0.2.53")), Verdict.TURN_ON),
+        ((own(), own(Route.HERE, at="192.0.2.53")), Verdict.KEEP),
+        ((own(Route.PARKED), own(Route.HERE, at="192.0.2.53")), Verdict.KEEP),
+    ],
+    ids=["first", "first-that-answers", "an-exchange-of-ours", "second", "second-after-astray"],
+)
+def test_only_the_resolver_that_is_asked_first_turns_it_on_and_a_later_one_is_told_of(
+    answers: tuple[Opinion, ...], verdict: Verdict
+) -> None:
+    decision = decide(off_by_us(*answers))
+
+    assert decision.verdict is verdict
+    assert told(decision).endswith("bounces" if verdict is Verdict.TURN_ON else "bounces whenever that one is asked")
+
+
+def test_it_is_turned_on_also_where_the_public_cannot_be_asked() -> None:
+    finding = a_finding(Route.UNKNOWN, is_sighting=False)
+
+    assert decide(a_case(OFF, finding, history=OURS, own_opinions=(own(Route.HERE),))).verdict is Verdict.TURN_ON
+
+
+def test_a_name_that_nobody_may_host_stays_off() -> None:
+    case = off_by_us(own(Route.HERE))
+
+    decision = decide(replace(case, policy=Policy(never_local=frozenset({OFF.name}))))
+
+    assert decision.verdict is Verdict.KEEP
+
+
+def test_once_on_again_it_is_held_while_its_mail_is_led_back_and_afterwards_goes_off() -> None:
+    turned = a_history(claim=Claim.NONE)
+
+    held_on = decide(a_case(history=turned, own_opinions=(own(Route.HERE),)))
+    mended = decide(a_case(history=turned, own_opinions=(own(),)))
+
+    assert held_on.holding == (Guard.OWN_RESOLVER,)
+    assert mended.verdict is Verdict.TURN_OFF
+
+
+def told(decision: Decision) -> str:
+    """Return what is said of mail that bounces, which is said once."""
+    (text,) = [one.text for one in decision.reasons if one.code == BOUNCED_HERE]
+    return text
 
 
 @pytest.mark.parametrize(
@@ -184,8 +233,11 @@ def test_nothing_is_told_of_a_name_whose_mail_is_not_known_to_bounce(case: Case)
     assert BOUNCED_HERE not in [one.code for one in decide(case).reasons]
 
 
-def test_what_leads_here_is_no_matter_where_the_public_sees_the_mail_here() -> None:
-    assert led_here([own(Route.HERE)], a_finding(Route.ELSEWHERE, is_seen_here=True)) is None
+@pytest.mark.parametrize("route", sorted(HERE_ROUTES))
+def test_what_leads_here_is_no_matter_where_the_public_sees_the_mail_here(route: Route) -> None:
+    assert led_here([own(Route.HERE)], a_finding(route)) is None
+    assert led_here([own(Route.HERE)], a_finding(route, is_sighting=False)) is not None
+    assert led_here([own(Route.HERE)], a_finding(Route.ELSEWHERE, is_seen_here=True)) is not None
 
 
 def bounced(*names: str) -> tuple[Alert, ...]:

@@ -146,7 +146,7 @@ def test_every_case_has_a_decision_that_begins_with_its_route(case: Case) -> Non
 
 @given(case=cases())
 def test_indeterminate_never_changes_anything_of_its_own(case: Case) -> None:
-    unknown = replace(case, finding=a_finding(Route.UNKNOWN), aliases=())
+    unknown = replace(case, finding=a_finding(Route.UNKNOWN), aliases=(), own_opinions=())
 
     assert decide(unknown).verdict in {Verdict.KEEP, Verdict.HOLD}
     assert not decide(unknown).is_on_review

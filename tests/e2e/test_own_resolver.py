@@ -77,17 +77,52 @@ def test_once_the_zone_is_gone_the_name_is_turned_off(staged: Staged) -> None:
     assert play.writes() == [(MOVED, "off")]
 
 
-def test_a_name_that_is_off_already_is_told_in_one_alert_and_stays_off(staged: Staged) -> None:
+@pytest.fixture
+def bouncing(staged: Staged) -> Play:
+    """Return a server that was made to ask a stale zone when the moved name was off already."""
     play = staged(a_server_that_asks("faults: {}"))
     play.ok("once", "--apply")
     play.stage.own_resolver("web01").replace(overlay(play.stage.records, ZONE))
+    return play
+
+
+def test_a_name_that_is_off_already_is_turned_on_again_before_more_of_its_mail_bounces(bouncing: Play) -> None:
+    play = bouncing
+
+    play.ok("once", "--apply")
+    play.ok("once", "--apply")
+    history = play.ok("history", MOVED)
+
+    assert play.writes() == [(MOVED, "off"), (MOVED, "on")]
+    assert "leads its mail back here" in history
+    assert "own-resolver" in reasons(play)
+
+
+def test_in_mode_report_it_stays_off_and_alerts_and_the_status_say_so(bouncing: Play) -> None:
+    play = bouncing
 
     document = play.json("once")
+    code, out, _ = play.run("status")
 
-    (alert,) = [one for one in document["alerts"] if one["code"] == "bounced-here"]
-    assert alert["name"] == MOVED
-    assert "led back here by this server's own resolver" in alert["text"]
-    assert play.switch(MOVED) == "off"
+    alerts = {one["code"]: one for one in document["alerts"]}
+    assert alerts["bounced-here"]["name"] == MOVED
+    assert "led back here by this server's own resolver" in alerts["bounced-here"]["text"]
+    assert "this server's own mail to it bounces" in alerts["mail-refused"]["text"]
+    assert "1 name is still off by mailswitch and should be on" in out
+    assert (code, play.switch(MOVED)) == (1, "off")
+
+
+def test_once_the_resolver_is_mended_a_review_turns_it_off_again_within_the_week(bouncing: Play) -> None:
+    play = bouncing
+    play.ok("once", "--apply")
+    play.stage.own_resolver("web01").replace(play.stage.records)
+
+    play.ok("once", "--apply")
+    held = reasons(play)
+    play.ok("once", "--apply", "--plan", play.json("report")["run"]["plan"])
+
+    assert "flapping" in held
+    assert play.writes() == [(MOVED, "off"), (MOVED, "on"), (MOVED, "off")]
 
 
 def test_doctor_warns_of_the_same_resolver(staged: Staged) -> None:

@@ -6,8 +6,10 @@ The letters are those of the invariants:
 - (b) Never turned off where pinned, suspended, not configured, paused, in report mode, unapproved or above the limits,
   nor while a resolver that the server itself asks leads its mail back here or astray, or none of them answers.
 - (c) Every write of ours is in the ledger with evidence, exactly once, and with its true outcome.
-- (d) What a person switched is never switched back, and a ledger restored from an old backup switches nothing.
-- (e) Off within the stated time and the calm days at the end; on again within one calm pass.
+- (d) What a person switched is never switched back, nothing is turned on without a ground, and a ledger restored from
+  an old backup switches nothing.
+- (e) Off within the stated time and the calm days at the end; on again within one calm pass, also where the resolver
+  that the server itself asks first leads its mail back here.
 - (f) After a calm pass nothing is unsettled, whatever happened before.
 
 What nobody can know is not asked: a switch that somebody turned while a change of ours was in the air, or turned to and
@@ -33,6 +35,7 @@ from tests.support.builders import NOW
 __all__ = ["Command", "Oracle", "Violation"]
 
 _SEEN_LIVING = LIVING - {Place.SCRUBBED, Place.PREPARING}
+_LEADING_HERE = ROUTED_HERE | {Place.GATEWAY}
 _DAY = timedelta(hours=24)
 _PLAIN = ROUTED_HERE | AWAY
 """From anywhere else mail may still come for days, and a move is held while it does."""
@@ -197,7 +200,7 @@ class Oracle:
         for alias in self._aliases(name):
             if not customer.hosted.is_never_local:
                 self.wrong("a", name, f"turned off while its alias {alias} has its mail here")
-        wrong = self.world.servers[server].own_resolvers[0]
+        wrong = self._own_fault(name)
         forbidden = {
             "it is pinned": self.is_pinned(name),
             "it is suspended": domain.is_suspended,
@@ -236,6 +239,11 @@ class Oracle:
         owner = self._owners[name]
         if not owner.is_ours and not owner.is_unclear:
             self.wrong("d", name, "turned on though it was not off by mailswitch")
+        # An alias that needs it may be turned on later in the same pass.
+        using = [one.name for one in self.world.customers.values() if name in {one.name, one.hosted.parent}]
+        is_led_here = any(self.world.sight[one] in _LEADING_HERE for one in using)
+        if not is_led_here and self._own_fault(name) != "stale":
+            self.wrong("d", name, f"turned on though its mail is {self.world.sight[name]} and nothing leads it here")
         if self.is_in_doubt:
             self.wrong("d", name, "turned on by a ledger restored from an old backup")
         if self.is_paused or self.command.mode is Mode.REPORT:
@@ -249,7 +257,7 @@ class Oracle:
             for one in self.world.customers.values()
             if one.hosted.kind is Kind.ALIAS
             and one.hosted.parent == name
-            and one.place in ROUTED_HERE | {Place.GATEWAY}
+            and one.place in _LEADING_HERE
             and one.name in domains
             and domains[one.name].switch is Switch.ON
         ]
@@ -356,17 +364,24 @@ class Oracle:
         """See to names that are off by us and came back, and to those that moved and are still on."""
         name, owner = customer.name, self._owners[customer.name]
         switch = self.world.server_of(name).domains[name].switch
-        needs = customer.place in ROUTED_HERE | {Place.GATEWAY} and not customer.hosted.is_never_local
+        is_led_back = self._own_fault(name) == "stale"
+        is_failing = customer.place in _LEADING_HERE or is_led_back
+        needs = is_failing and not customer.hosted.is_never_local
         if needs and switch is Switch.OFF and owner.is_ours and not owner.is_unclear:
             waited = self._refused_since.setdefault(name, self.world.step)
             if is_calm:
-                self.wrong("e", name, f"still off after a calm pass though its mail is {customer.place}")
+                why = f", and the server's own resolvers are {wrong}" if (wrong := self._own_fault(name)) else ""
+                self.wrong("e", name, f"still off after a calm pass though its mail is {customer.place}{why}")
             self.to_on = max(self.to_on, self.world.step - waited + 1)
         else:
             self._refused_since.pop(name, None)
         overdue = self._leaving.overdue(customer, is_calm=is_calm and self.command.mode is Mode.ENFORCE)
         if overdue is not None:
             self.wrong("e", name, overdue)
+
+    def _own_fault(self, name: str) -> str:
+        """Return what is wrong with the resolvers that a name's server itself asks; nothing where nothing is."""
+        return self.world.server_of(name).own_resolvers[0]
 
     def _is_held(self, name: str) -> bool:
         """Whether something holds a turn-off that moved away, for as long as people want it."""

@@ -62,6 +62,7 @@ APPROVED = replace(
 OWN_RESOLVERS = {
     what: a_story(an_event(0, Act.OWN, what, lasts=12)) for what in ("stale", "lying", "silent", "half silent")
 }
+MADE_TO_ASK_A_STALE_ZONE = a_story(an_event(9, Act.OWN, "stale", lasts=8), days=12)
 SEEN_BACK_BY_ONE = a_story(
     an_event(6, Act.TOGGLE), Event(step=10, act=Act.LIE, subject="c", what="here moved.example", lasts=8)
 )
@@ -83,7 +84,8 @@ def restored(step: int, *, days: int) -> Story:
 
 RESTORED, RESTORED_AFTER_A_WEEK = restored(11, days=0), restored(37, days=7)
 STORIES = [LEAVING, SUSPENDED, KILLED, BY_HAND, BACK, RESTORED, RESTORED_AFTER_A_WEEK, SLOW_TO_LIST, SLOW_TO_TURN]
-STORIES += [APPROVED, PINNED, TO_AND_FRO, SEEN_BACK_BY_ONE, PIN_NOT_TAKEN, *OWN_RESOLVERS.values()]
+STORIES += [APPROVED, PINNED, TO_AND_FRO, SEEN_BACK_BY_ONE, PIN_NOT_TAKEN, MADE_TO_ASK_A_STALE_ZONE]
+STORIES += OWN_RESOLVERS.values()
 
 
 def confirming(setup: Setup, *, sightings: int, hours: int) -> Setup:
@@ -132,6 +134,14 @@ def claiming_what_persons_did(patch: Patch) -> None:
 
 def never_turning_on(patch: Patch) -> None:
     patch.setattr(table, "is_ground_for_turning_on", lambda *_: False)
+
+
+def blind_to_its_own_resolvers(patch: Patch) -> None:
+    patch.setattr(decide, "_bounced", lambda _: None)
+
+
+def turning_on_for_nothing(patch: Patch) -> None:
+    patch.setattr(decide, "_is_mail_failing", decide._is_off_by_us)
 
 
 def always_holding(patch: Patch) -> None:
@@ -203,6 +213,8 @@ def test_a_program_that_waits_too_little_or_too_long_is_caught(
         (forgetting_what_is_young, TO_AND_FRO, "c"),
         (forgetting_that_a_pin_ends, PINNED, "e"),
         (never_turning_on, BACK, "e"),
+        (blind_to_its_own_resolvers, MADE_TO_ASK_A_STALE_ZONE, "e"),
+        (turning_on_for_nothing, a_story(), "d"),
         (always_holding, a_story(), "e"),
         (never_settling, KILLED, "f"),
     ],

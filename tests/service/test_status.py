@@ -173,7 +173,7 @@ def test_what_an_alias_needs_again_is_told_while_something_stops_it(scene: Scene
     revert(scene.setup, Everything(), reason="undo", by="bob")
 
     assert found.problems == (
-        "web01: 1 name that an alias needs is still off by mailswitch: mailswitch report shows them",
+        "web01: 1 name is still off by mailswitch and should be on: mailswitch report shows which and why",
     )
     assert not found.is_healthy
     assert status(scene).problems == ()
