@@ -13,6 +13,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 from ipaddress import ip_network
 from typing import Any, TypeVar
 
@@ -66,8 +67,9 @@ class Moment(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"{value.isoformat()} is naive: the ledger keeps moments with their time zone only")
-        moment = value.astimezone(UTC)
-        return moment if dialect.name == "postgresql" else moment.isoformat(timespec="microseconds")
+        if dialect.name == "postgresql":
+            return value.astimezone(UTC)
+        return _in_utc(value if value.tzinfo is UTC else value.astimezone(UTC))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Return the moment in UTC; raise ValueError for a text that is none."""
@@ -150,7 +152,9 @@ class Names(TypeDecorator[tuple[DomainName, ...]]):
 
     def process_bind_param(self, value: tuple[DomainName, ...] | None, dialect: Dialect) -> str | None:
         """Return the JSON text."""
-        return None if value is None else json.dumps([name.text for name in value])
+        if value is None:
+            return None
+        return json.dumps([name.text for name in value]) if value else "[]"
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[DomainName, ...] | None:
         """Return the names; raise ValueError or InvalidName for anything else."""
@@ -215,6 +219,12 @@ def choice(members: type[_E], name: str) -> EnumColumn:
         length=_CHOICE_WIDTH,
         values_callable=lambda enum: [member.value for member in enum],
     )
+
+
+@lru_cache(maxsize=1_000)
+def _in_utc(moment: datetime) -> str:
+    """Return a moment in UTC as text; a pass writes the same few many thousand times."""
+    return moment.isoformat(timespec="microseconds")
 
 
 def _strings(text: str) -> list[str]:

@@ -15,12 +15,13 @@ from mailswitch.ledger import tables
 from mailswitch.ledger.mail import EmptyMail, MailReader
 from mailswitch.ledger.marker import Mark, MarkerFile, mark_of
 from mailswitch.ledger.rescue import EmptyRescues, RescueReader
-from mailswitch.ledger.rows import columns_of, damage_told, value_maker
+from mailswitch.ledger.rows import columns_of, damage_told, raw, shared_value_maker, value_maker
 from mailswitch.ledger.schema import check_readable
 from mailswitch.ledger.session import Session
 
 __all__ = ["EmptyLedger", "StoredReader", "reader_of"]
 
+_ROWS_AT_ONCE = 1_000
 _V = TypeVar("_V", Approval, Change, NoticeMemory, Pause, Pin, Recheck, Run, ServerPass, ServerState)
 _R = TypeVar("_R")
 
@@ -41,9 +42,16 @@ class StoredReader(MailReader, RescueReader):
     def histories(self, server: str) -> dict[DomainName, DomainHistory]:
         """Return what is remembered of each name of a server."""
         table = tables.names
-        wanted = select(*columns_of(table, DomainHistory), table.c.name).where(table.c.server == server)
-        history = value_maker(DomainHistory)
-        return self._read(wanted, lambda rows: {row[-1]: history(row) for row in rows})
+        columns = [table.c.name, *columns_of(table, DomainHistory)]
+        wanted = select(*map(raw, columns)).where(table.c.server == server)
+
+        def act(connection: Connection) -> dict[DomainName, DomainHistory]:
+            history = shared_value_maker(table, DomainHistory, connection.dialect)
+            with damage_told(self._session.place):
+                found = connection.execute(wanted).partitions(_ROWS_AT_ONCE)
+                return {DomainName(row[0]): history(row[1:]) for rows in found for row in rows}
+
+        return self._session.read(act)
 
     def server_state(self, server: str) -> ServerState | None:
         """Return what is remembered of a server; None before its first pass."""

@@ -89,6 +89,19 @@ def test_names_that_are_not_given_keep_their_rows(ledger: StoredLedger) -> None:
     assert ledger.server_state(SERVER) == values.state(size=4)
 
 
+def test_names_with_the_same_history_share_one_value(ledger: StoredLedger) -> None:
+    same = DomainHistory(first_seen=NOW, route=Route.HERE, ttl=timedelta(hours=1))
+    other = replace(same, ttl=timedelta(hours=2))
+    ledger.begin_run(values.run())
+
+    seen = {NAME: same, OTHER: replace(same), DomainName("third.example"): other}
+    ledger.record_pass(None, values.server_pass(), seen)
+    found = ledger.histories(SERVER)
+
+    assert found == seen
+    assert found[NAME] is found[OTHER]
+
+
 def test_a_failed_pass_leaves_the_server_state_alone(ledger: StoredLedger) -> None:
     ledger.begin_run(values.run())
     failed = replace(values.server_pass(), error_code="unreachable", error_text="no route to host", counts=())

@@ -370,8 +370,8 @@ class Oracle:
         if needs and switch is Switch.OFF and owner.is_ours and not owner.is_unclear:
             waited = self._refused_since.setdefault(name, self.world.step)
             if is_calm:
-                why = f", and the server's own resolvers are {wrong}" if (wrong := self._own_fault(name)) else ""
-                self.wrong("e", name, f"still off after a calm pass though its mail is {customer.place}{why}")
+                led = "led back here" if is_led_back else customer.place
+                self.wrong("e", name, f"still off after a calm pass though its mail is {led}")
             self.to_on = max(self.to_on, self.world.step - waited + 1)
         else:
             self._refused_since.pop(name, None)
