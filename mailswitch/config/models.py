@@ -134,7 +134,8 @@ class DnsSection(fields.Section):
     own_resolvers: bool = Field(
         default=True,
         description="Whether, for a server that is this machine, the resolvers of `/etc/resolv.conf` are asked before "
-        "a name is turned off, and by `doctor`: Postfix asks them, and bounces what they lead back to the server.",
+        "a name is turned off, about those that are off by mailswitch, and by `doctor`: Postfix asks them, and bounces "
+        "what they lead back to the server.",
     )
 
 

@@ -115,7 +115,7 @@ def judge(case: ServerCase) -> Judgement:
     lookups = _lookups(case)
     entries = tuple(
         _entry(case, domain, advanced[domain.name], lookups)
-        for domain in sorted(looked_at, key=lambda one: (one.name.text, one.kind))
+        for domain in sorted(looked_at, key=lambda one: (one.name, one.kind))
     )
     error = _error(case, looked_at)
     if error is not None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import total_ordering
 
 from mailswitch.core.errors import InvalidName
 
@@ -27,7 +28,8 @@ _MAX_NAME = 253
 _MAX_LABEL = 63
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@total_ordering
+@dataclass(frozen=True, slots=True)
 class DomainName:
     """An absolute domain name in ASCII presentation form, lower case, without the final dot; the root is ``.``."""
 
@@ -52,6 +54,9 @@ class DomainName:
     # As generated they would compare tuples of one, and a pass over many names does little else so often.
     def __eq__(self, other: object) -> bool:
         return self.text == other.text if isinstance(other, DomainName) else NotImplemented
+
+    def __lt__(self, other: object) -> bool:
+        return self.text < other.text if isinstance(other, DomainName) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.text)

@@ -44,7 +44,7 @@ def led_astray(own: Sequence[Opinion], finding: Finding) -> str | None:
     """
     for one in own:
         if one.is_here:
-            return f"{_who(one)} leads its mail back here ({one.because}): mail from this server would bounce"
+            return f"{_leading_back(one)}: mail from this server would bounce"
         if one.route is not Route.UNKNOWN and not _is_same(one, finding):
             return (
                 f"{_who(one)} sees {one.route} ({one.because}) and not what the public sees: mail from this server "
@@ -69,14 +69,16 @@ def led_here(own: Sequence[Opinion], finding: Finding) -> LedHere | None:
     leading = next((one for one in answering if one.is_here), None)
     if leading is None:
         return None
-    return LedHere(
-        is_asked_first=leading is answering[0], text=f"{_who(leading)} leads its mail back here ({leading.because})"
-    )
+    return LedHere(is_asked_first=leading is answering[0], text=_leading_back(leading))
 
 
 def _is_same(own: Opinion, finding: Finding) -> bool:
     """Whether one resolver sees no other route and no other exchange than the public does."""
     return own.route is finding.route and {one.exchange for one in own.exchanges} <= set(finding.exchange_names)
+
+
+def _leading_back(opinion: Opinion) -> str:
+    return f"{_who(opinion)} leads its mail back here ({opinion.because})"
 
 
 def _who(opinion: Opinion) -> str:

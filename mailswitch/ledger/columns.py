@@ -67,9 +67,8 @@ class Moment(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"{value.isoformat()} is naive: the ledger keeps moments with their time zone only")
-        if dialect.name == "postgresql":
-            return value.astimezone(UTC)
-        return _in_utc(value if value.tzinfo is UTC else value.astimezone(UTC))
+        moment = value.astimezone(UTC)
+        return moment if dialect.name == "postgresql" else _written(moment)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Return the moment in UTC; raise ValueError for a text that is none."""
@@ -222,7 +221,7 @@ def choice(members: type[_E], name: str) -> EnumColumn:
 
 
 @lru_cache(maxsize=1_000)
-def _in_utc(moment: datetime) -> str:
+def _written(moment: datetime) -> str:
     """Return a moment in UTC as text; a pass writes the same few many thousand times."""
     return moment.isoformat(timespec="microseconds")
 

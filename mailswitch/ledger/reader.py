@@ -21,7 +21,6 @@ from mailswitch.ledger.session import Session
 
 __all__ = ["EmptyLedger", "StoredReader", "reader_of"]
 
-_ROWS_AT_ONCE = 1_000
 _V = TypeVar("_V", Approval, Change, NoticeMemory, Pause, Pin, Recheck, Run, ServerPass, ServerState)
 _R = TypeVar("_R")
 
@@ -47,11 +46,10 @@ class StoredReader(MailReader, RescueReader):
 
         def act(connection: Connection) -> dict[DomainName, DomainHistory]:
             history = shared_value_maker(table, DomainHistory, connection.dialect)
-            with damage_told(self._session.place):
-                found = connection.execute(wanted).partitions(_ROWS_AT_ONCE)
-                return {DomainName(row[0]): history(row[1:]) for rows in found for row in rows}
+            rows = connection.execute(wanted)
+            return {DomainName(row[0]): history(row[1:]) for row in rows}
 
-        return self._session.read(act)
+        return self._act(act)
 
     def server_state(self, server: str) -> ServerState | None:
         """Return what is remembered of a server; None before its first pass."""
@@ -152,11 +150,16 @@ class StoredReader(MailReader, RescueReader):
         return mine is not None and mine.change == mark.change
 
     def _read(self, wanted: Select[Any], make: Callable[[Iterable[Row[Any]]], _R]) -> _R:
-        def act(connection: Connection) -> _R:
-            with damage_told(self._session.place):
-                return make(connection.execute(wanted))
+        return self._act(lambda connection: make(connection.execute(wanted)))
 
-        return self._session.read(act)
+    def _act(self, act: Callable[[Connection], _R]) -> _R:
+        """Return what ``act`` reads in one transaction, damage told as such."""
+
+        def told(connection: Connection) -> _R:
+            with damage_told(self._session.place):
+                return act(connection)
+
+        return self._session.read(told)
 
     def _many(self, kind: type[_V], wanted: Select[Any]) -> tuple[_V, ...]:
         return self._read(wanted, lambda rows: tuple(map(value_maker(kind), rows)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Dialect, Table, type_coerce
@@ -41,8 +40,7 @@ _V = TypeVar("_V", bound=_Value)
 
 def row_of(value: _Value) -> dict[str, Any]:
     """Return the value's fields by name, as the tables' column types take them."""
-    names = type(value).__slots__
-    return dict(zip(names, attrgetter(*names)(value), strict=True))
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def columns_of(table: Table, kind: type[_Value]) -> list[Column[Any]]:

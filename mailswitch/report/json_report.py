@@ -140,7 +140,7 @@ def _server(server: ServerReport) -> Iterator[str]:
         "impact": None if impact is None else {"last_30_days": impact.messages, "stopped": impact.stopped},
     }
     shown = cache(str)  # many names share their exchanges
-    entries = sorted(server.domains, key=lambda entry: (entry.domain.name.text, entry.domain.kind))
+    entries = sorted(server.domains, key=lambda entry: (entry.domain.name, entry.domain.kind))
     yield f'{one_line(head)[:-1]}, "domains": '
     yield from listed((one_line(domain_fields(entry, shown)) for entry in entries), indent="      ")
     yield "}"
